@@ -1,0 +1,92 @@
+// What the enclave needs of the world, declared by the side that needs it and implemented in
+// `platform/` (or, for tests, in `test/fakes`). No port may decide anything: it carries bytes,
+// tells time or fails with a code.
+
+import type { Refusal } from "../../shared/errors.ts";
+import type { Result } from "../../shared/result.ts";
+
+/** `/dev/nsm` as it is: one CBOR request in, one CBOR response out. */
+export interface NsmDevice {
+  request(bytes: Uint8Array): Promise<Result<Uint8Array, Refusal<"NSM_UNAVAILABLE">>>;
+}
+
+export type NsmRefusal = Refusal<"NSM_UNAVAILABLE" | "NSM_REFUSED" | "NSM_MALFORMED">;
+
+export type PcrState = { readonly isLocked: boolean; readonly digest: Uint8Array };
+
+/** Fields of an attestation document that its requester chooses; each at most 512 bytes here. */
+export type AttestationFields = {
+  readonly userData: Uint8Array | null;
+  readonly nonce: Uint8Array | null;
+  readonly publicKey: Uint8Array | null;
+};
+
+/** The NSM's commands that we use (nitro-kms.md §1). */
+export interface Nsm {
+  describePcr(index: number): Promise<Result<PcrState, NsmRefusal>>;
+  /** PCR = SHA384(PCR || data); answers the new value. */
+  extendPcr(index: number, data: Uint8Array): Promise<Result<Uint8Array, NsmRefusal>>;
+  lockPcr(index: number): Promise<Result<null, NsmRefusal>>;
+  /** A COSE_Sign1 attestation document, signed by the hypervisor. */
+  attest(fields: AttestationFields): Promise<Result<Uint8Array, NsmRefusal>>;
+}
+
+/** Time since some fixed moment. It never goes back; it may stand still while the VM is paused. */
+export interface MonotonicClock {
+  nowMs(): number;
+}
+
+export interface Entropy {
+  randomBytes(count: number): Uint8Array<ArrayBuffer>;
+}
+
+/** What KMS wrapped, and under what it will unwrap it. */
+export type WrappedKey = {
+  readonly keyArn: string;
+  readonly ciphertext: Uint8Array;
+  readonly encryptionContext: Readonly<Record<string, string>>;
+};
+
+export type ReleaseRefusal = Refusal<
+  | "KMS_UNAVAILABLE"
+  | "KMS_DENIED"
+  | "KMS_MALFORMED"
+  | "KMS_THROTTLED"
+  | "KMS_KEY_MISMATCH"
+  | "KMS_INVALID"
+  | "CMS_MALFORMED"
+  | "CREDENTIALS_MISSING"
+  | "RELAY_HOST_DENIED"
+  | "RELAY_UNREACHABLE"
+  | NsmRefusal["code"]
+>;
+
+/** KMS: gives a wrapped key to whom an attestation document names, and to nobody else. */
+export interface KeyReleaser {
+  /** The caller owns the plaintext, which has its own ArrayBuffer, and wipes it. */
+  release(wrapped: WrappedKey): Promise<Result<Uint8Array<ArrayBuffer>, ReleaseRefusal>>;
+}
+
+/** A record as the store keeps it: opaque bytes and the version that is compared. */
+export type StoredRecord = { readonly seq: number; readonly record: Uint8Array };
+
+export type RecordWrite = StoredRecord & { readonly key: Uint8Array; readonly receipt: Uint8Array };
+
+/**
+ * What became of one write. `conflict`: another version is stored (null: none), nothing written.
+ * `unknown`: it may or may not have been written; the caller must not release anything for it.
+ */
+export type CommitOutcome =
+  | { readonly kind: "committed" }
+  | { readonly kind: "conflict"; readonly stored: StoredRecord | null }
+  | { readonly kind: "unknown"; readonly cause: Refusal };
+
+/** A compare-and-swap per key. All stores have these semantics. */
+export interface StateStore {
+  read(
+    scope: Uint8Array,
+    keys: readonly Uint8Array[],
+  ): Promise<Result<readonly (StoredRecord | null)[], Refusal>>;
+  /** One outcome for each write, in order. Never throws, never answers late. */
+  commit(scope: Uint8Array, writes: readonly RecordWrite[]): Promise<readonly CommitOutcome[]>;
+}

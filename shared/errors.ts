@@ -1,0 +1,177 @@
+// Every error code there is, in numbered blocks. Numbers go over the wire and into metrics: they
+// are never reused and never changed. The text is for people, is chosen by code alone, and never
+// crosses the wire. A code that is not in this table is refused wherever it arrives.
+
+export const ERRORS = {
+  // 100: frames and messages between parent and enclave
+  FRAME_OVERSIZE: { number: 100, text: "the frame is larger than its limit" },
+  FRAME_MALFORMED: { number: 101, text: "the frame is not a message of the protocol" },
+  METHOD_UNKNOWN: { number: 102, text: "the enclave has no such method" },
+  PARAMS_MALFORMED: { number: 103, text: "the parameters do not fit the method" },
+  LINK_BUSY: { number: 104, text: "too many requests are in flight" },
+  LINK_DOWN: { number: 105, text: "the other side of the link can't be reached" },
+  LINK_TIMEOUT: { number: 106, text: "no answer came within the deadline" },
+
+  // 200: phases
+  PHASE_REFUSED: { number: 200, text: "the enclave does not answer this in its present phase" },
+  DRAINING: { number: 201, text: "the enclave is shutting down" },
+
+  // 300: manifest and policy
+  MANIFEST_MALFORMED: { number: 300, text: "the manifest does not fit its schema" },
+  MANIFEST_ALREADY_MEASURED: { number: 301, text: "another manifest has been measured" },
+  POLICY_KIND_DENIED: { number: 310, text: "the manifest does not allow this kind of operation" },
+  POLICY_FEE_RECIPIENT: { number: 311, text: "the fee recipient is not in the manifest's list" },
+  ACL_KIND_DENIED: { number: 320, text: "this client may not ask for this kind of operation" },
+  ACL_KEY_DENIED: { number: 321, text: "this client may not use this key" },
+  ACL_CLIENT_UNKNOWN: { number: 322, text: "no client of the configuration has this certificate" },
+  ACL_SOURCE_DENIED: { number: 323, text: "the address of the client is not in the allow-list" },
+
+  // 400: NSM, attestation, time
+  NSM_UNAVAILABLE: { number: 400, text: "the NSM device does not answer" },
+  NSM_REFUSED: { number: 401, text: "the NSM device refused the request" },
+  NSM_MALFORMED: { number: 402, text: "the NSM device answered something else than its protocol" },
+  NSM_PCR_UNEXPECTED: { number: 403, text: "PCR16 does not hold the manifest, or is not locked" },
+  TIME_STALE: { number: 410, text: "trusted time could not be renewed; nothing is signed" },
+  ATTEST_SIZE: { number: 420, text: "the attestation document is too large or empty" },
+  ATTEST_COSE: { number: 421, text: "the document is not an untagged or tagged COSE_Sign1" },
+  ATTEST_ALGORITHM: { number: 422, text: "the protected header is not exactly ES384" },
+  ATTEST_PAYLOAD: { number: 423, text: "the payload is not an attestation document" },
+  ATTEST_CERTIFICATE: { number: 424, text: "a certificate of the chain is malformed" },
+  ATTEST_ROOT: { number: 425, text: "the chain does not start at the pinned root" },
+  ATTEST_CHAIN: { number: 426, text: "a certificate of the chain is not signed by its issuer" },
+  ATTEST_CHAIN_EXPIRED: {
+    number: 427,
+    text: "a certificate is not valid at the time of the check",
+  },
+  ATTEST_CHAIN_USAGE: { number: 428, text: "a certificate may not be used as it is" },
+  ATTEST_SIGNATURE: { number: 429, text: "the document's signature is wrong" },
+  ATTEST_DIGEST: { number: 430, text: "the PCR digest is not SHA384" },
+  ATTEST_DEBUG: { number: 431, text: "PCR0 to PCR2 are zero: an enclave in debug mode" },
+  ATTEST_PCR: { number: 432, text: "a PCR differs from the expected value" },
+  ATTEST_NONCE: { number: 433, text: "the nonce differs from the expected value" },
+  ATTEST_TIME: { number: 434, text: "the document's time is outside the accepted window" },
+  ATTEST_USER_DATA: { number: 435, text: "the user data is not a statement of Redoubt" },
+
+  // 500: KMS, credentials, bundles, keys
+  KMS_UNAVAILABLE: { number: 500, text: "KMS can't be reached" },
+  KMS_DENIED: { number: 501, text: "KMS refused to release the key" },
+  KMS_MALFORMED: { number: 502, text: "KMS answered something that is not its protocol" },
+  KMS_THROTTLED: { number: 503, text: "KMS asks to be called less often" },
+  KMS_KEY_MISMATCH: { number: 504, text: "KMS answered for another key than the manifest's" },
+  KMS_INVALID: { number: 505, text: "KMS found the ciphertext or the document invalid" },
+  CMS_MALFORMED: { number: 510, text: "CiphertextForRecipient can't be opened" },
+  CREDENTIALS_MISSING: { number: 520, text: "no unexpired AWS credentials have been pushed" },
+  CREDENTIALS_MALFORMED: { number: 521, text: "the AWS credentials are malformed" },
+  BUNDLE_MALFORMED: { number: 530, text: "the bundle does not fit its format" },
+  BUNDLE_KEY_ARN: { number: 531, text: "the bundle was sealed under another KMS key" },
+  BUNDLE_SEAL: { number: 532, text: "the bundle's seal is broken" },
+  BUNDLE_PUBLIC_KEY: { number: 533, text: "a public key of the bundle is not that of its secret" },
+  BUNDLE_INCOMPLETE: { number: 534, text: "the bundle has not been handed over whole" },
+  BUNDLE_LIMIT: { number: 535, text: "the bundles together are larger than their limit" },
+  KEY_UNKNOWN: { number: 540, text: "no such key" },
+  KEY_DUPLICATE: { number: 541, text: "two loaded bundles hold the same key" },
+  SIGN_SELF_TEST: { number: 550, text: "the signature self-test failed" },
+
+  // 600: signing requests
+  REQUEST_MALFORMED: { number: 600, text: "the request is malformed" },
+  REQUEST_KIND_UNKNOWN: { number: 601, text: "the request's type is unknown" },
+  REQUEST_BLIND: { number: 602, text: "only typed requests are signed, never bare roots or bytes" },
+  ROOT_MISMATCH: { number: 603, text: "the signing root differs from the computed one" },
+  NETWORK_MISMATCH: { number: 604, text: "the genesis validators root is not the manifest's" },
+  FORK_MISMATCH: { number: 605, text: "the fork version is not the network's at that epoch" },
+  FUTURE: { number: 610, text: "the slot or epoch is beyond the trusted clock" },
+  HIGH_WATERMARK: { number: 611, text: "the slot or epoch is at or beyond the high watermark" },
+
+  // 700: the guard
+  GUARD_BLOCK_DOUBLE: { number: 700, text: "another block was signed at this slot" },
+  GUARD_BLOCK_BELOW: { number: 701, text: "the slot is below the last one signed" },
+  GUARD_VOTE_DOUBLE: { number: 710, text: "another attestation was signed for this target" },
+  GUARD_VOTE_TARGET_BELOW: { number: 711, text: "the target is below the last one signed" },
+  GUARD_VOTE_SOURCE_BELOW: { number: 712, text: "the source is below the last one signed" },
+  GUARD_VOTE_ORDER: { number: 713, text: "the source is not before the target" },
+  GUARD_BOOT_FLOOR: { number: 720, text: "below the boot floor: signed from a later slot on" },
+
+  // 800: state
+  STATE_MISSING: { number: 800, text: "the key has no record; see `redoubt state init`" },
+  STATE_CORRUPT: { number: 801, text: "the record of the key is not authentic" },
+  STATE_ROLLED_BACK: { number: 802, text: "the store answered with an older record than ours" },
+  STATE_UNKNOWN: { number: 803, text: "whether the record was written is unknown; not released" },
+  STATE_CONFLICT: { number: 804, text: "the record was changed by another signer meanwhile" },
+  STORE_UNAVAILABLE: { number: 810, text: "the state store can't be reached" },
+  STORE_FULL: { number: 811, text: "the state store's disk is full" },
+  STORE_LOCKED: { number: 812, text: "the state store is locked by another program" },
+  STORE_CORRUPT: { number: 813, text: "the state store is corrupt" },
+  INTERCHANGE_MALFORMED: { number: 820, text: "the file is not EIP-3076 version 5" },
+  INTERCHANGE_NETWORK: { number: 821, text: "the file is of another network" },
+
+  // 900: the parent's own edge
+  HTTP_MALFORMED: { number: 900, text: "the HTTP request is malformed" },
+  HTTP_NOT_FOUND: { number: 901, text: "no such route" },
+  HTTP_METHOD: { number: 902, text: "the route does not answer this method" },
+  BODY_OVERSIZE: { number: 903, text: "the body is larger than its limit" },
+  RATE_LIMITED: { number: 904, text: "this client sends more than its rate allows" },
+  QUEUE_FULL: { number: 905, text: "the queue is full" },
+  DEADLINE: { number: 906, text: "the request was not answered within its deadline" },
+  NOT_READY: { number: 907, text: "the signer is not ready" },
+  RELOAD_RUNNING: { number: 908, text: "a reload is already running" },
+  RELAY_HOST_DENIED: { number: 910, text: "the relay does not connect to this host" },
+  RELAY_UNREACHABLE: { number: 911, text: "the relay can't reach the host" },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Values that belong to a code (both roots of a mismatch, the floor of a refusal). */
+export type Detail = Uint8Array | bigint | number | string;
+
+/**
+ * An error as a value. `detail` holds what DETAIL_NAMES lists for the code, in that order; on the
+ * wire it is bounded by `DETAIL_COUNT_MAX`.
+ */
+export type Refusal<Code extends ErrorCode = ErrorCode> = {
+  readonly code: Code;
+  readonly detail?: readonly Detail[];
+};
+
+/** What the details of a code mean, in order. A code that is not listed has none. */
+export const DETAIL_NAMES: Readonly<Partial<Record<ErrorCode, readonly string[]>>> = {
+  REQUEST_MALFORMED: ["field"],
+  MANIFEST_MALFORMED: ["field"],
+  ROOT_MISMATCH: ["computed", "supplied"],
+  FORK_MISMATCH: ["expected", "actual"],
+  NETWORK_MISMATCH: ["expected", "actual"],
+  FUTURE: ["asked", "allowed"],
+  HIGH_WATERMARK: ["asked", "highWatermark"],
+  GUARD_BLOCK_DOUBLE: ["slot"],
+  GUARD_BLOCK_BELOW: ["slot", "signedSlot"],
+  GUARD_VOTE_DOUBLE: ["target"],
+  GUARD_VOTE_TARGET_BELOW: ["target", "signedTarget"],
+  GUARD_VOTE_SOURCE_BELOW: ["source", "signedSource"],
+  GUARD_VOTE_ORDER: ["source", "target"],
+  GUARD_BOOT_FLOOR: ["slotFrom", "sourceFrom", "targetFrom"],
+  PHASE_REFUSED: ["phase"],
+};
+
+export function refusal<Code extends ErrorCode>(
+  code: Code,
+  ...detail: readonly Detail[]
+): Refusal<Code> {
+  return detail.length === 0 ? { code } : { code, detail };
+}
+
+function buildCodeByNumber(): ReadonlyMap<number, ErrorCode> {
+  const codes = new Map<number, ErrorCode>();
+  for (const [code, { number }] of Object.entries(ERRORS)) {
+    if (isErrorCode(code)) codes.set(number, code);
+  }
+  return codes;
+}
+
+const CODE_BY_NUMBER = buildCodeByNumber();
+
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERRORS, text);
+}
+
+export function errorCodeOfNumber(number: number): ErrorCode | undefined {
+  return CODE_BY_NUMBER.get(number);
+}

@@ -1,0 +1,71 @@
+// Every limit of the system, so that a reader can add them up. Sizes are in bytes, times in ms.
+
+/** An HTTP body of a signing request. A Gloas envelope carries a whole execution payload as hex. */
+export const BODY_BYTES_MAX = 8 * 1024 * 1024;
+
+/** One frame between parent and enclave: a body and its envelope. */
+export const FRAME_BYTES_MAX = BODY_BYTES_MAX + 4096;
+
+/** Requests on one link that have no answer yet; one more is answered LINK_BUSY at once. */
+export const IN_FLIGHT_COUNT_MAX = 4096;
+
+/** Bodies of the requests in flight, added up, on one link. */
+export const IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Links that an enclave serves at once (one parent; one that reconnects; a tool). */
+export const LINK_COUNT_MAX = 8;
+
+/** Unsent bytes after which a peer that does not read is cut off. */
+export const LINK_BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Details of one error answer. */
+export const DETAIL_COUNT_MAX = 4;
+export const DETAIL_BYTES_MAX = 128;
+
+export const MANIFEST_BYTES_MAX = 1024 * 1024;
+export const CREDENTIAL_BYTES_MAX = 4096;
+
+/** Keys that one enclave holds, over all its bundles. */
+export const KEY_COUNT_MAX = 100_000;
+export const BUNDLE_COUNT_MAX = 256;
+/** A bundle of KEY_COUNT_MAX BLS keys is 8.5 MB. */
+export const BUNDLE_BYTES_MAX = 16 * 1024 * 1024;
+export const BUNDLE_HEADER_BYTES_MAX = 8192;
+/** A KMS ciphertext (nitro-kms.md §4). */
+export const WRAPPED_KEY_BYTES_MAX = 6144;
+/** One piece of a bundle or a list on the wire. */
+export const CHUNK_BYTES_MAX = 512 * 1024;
+
+/** NSM (nitro-kms.md §1): request, response, and what we send in each field of a document. */
+export const NSM_REQUEST_BYTES_MAX = 0x1000;
+export const NSM_RESPONSE_BYTES_MAX = 0x3000;
+export const NONCE_BYTES_MAX = 512;
+export const USER_DATA_BYTES_MAX = 512;
+export const ATTESTATION_BYTES_MAX = 16_384;
+
+/** A record with its authentication tag, and the receipt that goes with it. */
+export const RECORD_BYTES_MAX = 512;
+export const RECEIPT_BYTES_MAX = 512;
+/** Records of one commit or one page of a read. */
+export const COMMIT_COUNT_MAX = 1024;
+export const PAGE_COUNT_MAX = 1024;
+
+/** An EIP-3076 file, handed over in chunks of records rather than whole. */
+export const INTERCHANGE_BYTES_MAX = 512 * 1024 * 1024;
+
+/** From the arrival of an HTTP request to its answer. */
+export const REQUEST_DEADLINE_MS = 5000;
+/** From a commit's frame to its outcome; then the outcome counts as unknown. */
+export const COMMIT_DEADLINE_MS = 4000;
+/** A call to KMS, with connecting. */
+export const KMS_DEADLINE_MS = 15_000;
+/** TCP or vsock connect, and the relay's preface. */
+export const CONNECT_DEADLINE_MS = 5000;
+/** How long shutting down waits for what is in flight. */
+export const SHUTDOWN_DEADLINE_MS = 10_000;
+
+/** Trusted time is renewed this often, and is not used when it is older than the other. */
+export const TIME_RENEWAL_MS = 60_000;
+export const TIME_AGE_MS_MAX = 600_000;
+/** How far an enclave's clock may have run ahead of NSM time; part of every boot floor. */
+export const TIME_SKEW_MS_MAX = 2000;

@@ -1,0 +1,70 @@
+// Frames: a 4-byte big-endian length, then that many bytes. A reader is fed what arrives in any
+// cut and hands out whole frames. It must never allocate for a length before the bytes are there,
+// and never hand out a frame above its limit.
+
+import { concatBytes } from "../bytes/compare.ts";
+import { FRAME_BYTES_MAX } from "../limits.ts";
+import { type Result, err, ok } from "../result.ts";
+
+export const FRAME_HEAD_BYTES = 4;
+
+export class FrameReader {
+  readonly #frameBytesMax: number;
+  #pending: Uint8Array[] = [];
+  #pendingBytes = 0;
+  #wantedBytes = FRAME_HEAD_BYTES;
+
+  constructor(frameBytesMax: number = FRAME_BYTES_MAX) {
+    this.#frameBytesMax = frameBytesMax;
+  }
+
+  /**
+   * The frames that `chunk` completes, each a view into received bytes. After an error the stream
+   * has no frame boundary any more: close it.
+   */
+  read(chunk: Uint8Array): Result<readonly Uint8Array[], "FRAME_OVERSIZE"> {
+    this.#pending.push(chunk);
+    this.#pendingBytes += chunk.length;
+    const frames: Uint8Array[] = [];
+    if (this.#pendingBytes < this.#wantedBytes) return ok(frames);
+    let bytes = this.#pending.length === 1 ? chunk : concatBytes(...this.#pending);
+    for (;;) {
+      if (bytes.length < FRAME_HEAD_BYTES) {
+        this.#wantedBytes = FRAME_HEAD_BYTES;
+        break;
+      }
+      const length = frameLength(bytes);
+      if (length > this.#frameBytesMax) return err("FRAME_OVERSIZE");
+      this.#wantedBytes = FRAME_HEAD_BYTES + length;
+      if (bytes.length < this.#wantedBytes) break;
+      frames.push(bytes.subarray(FRAME_HEAD_BYTES, this.#wantedBytes));
+      bytes = bytes.subarray(this.#wantedBytes);
+    }
+    this.#pending = bytes.length === 0 ? [] : [bytes];
+    this.#pendingBytes = bytes.length;
+    return ok(frames);
+  }
+
+  /** Bytes after the last whole frame: what follows a preface on a stream that turns raw. */
+  takeRest(): Uint8Array {
+    const rest = concatBytes(...this.#pending);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#wantedBytes = FRAME_HEAD_BYTES;
+    return rest;
+  }
+}
+
+function frameLength(bytes: Uint8Array): number {
+  return (
+    (bytes[0] ?? 0) * 0x1_00_00_00 +
+    (((bytes[1] ?? 0) << 16) | ((bytes[2] ?? 0) << 8) | (bytes[3] ?? 0))
+  );
+}
+
+export function encodeFrame(body: Uint8Array): Uint8Array<ArrayBuffer> {
+  const frame = new Uint8Array(FRAME_HEAD_BYTES + body.length);
+  new DataView(frame.buffer).setUint32(0, body.length);
+  frame.set(body, FRAME_HEAD_BYTES);
+  return frame;
+}

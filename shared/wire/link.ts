@@ -1,0 +1,230 @@
+// Both ends of a link, over any byte stream: `Caller` sends requests and matches answers by id,
+// `Answerer` answers every request exactly once. Frames written in one turn of the event loop
+// leave in one write. Both are bounded; neither ever throws for what the peer sends.
+// The owner feeds received bytes in, passes the end of the stream on, and closes on `broken`.
+
+import { concatBytes } from "../bytes/compare.ts";
+import { type Refusal, refusal } from "../errors.ts";
+import { IN_FLIGHT_BYTES_MAX, IN_FLIGHT_COUNT_MAX, LINK_BACKLOG_BYTES_MAX } from "../limits.ts";
+import { type Result, err } from "../result.ts";
+import { FrameReader, encodeFrame } from "./frame.ts";
+import {
+  type WireRequest,
+  encodeAnswer,
+  encodeRequest,
+  parseAnswer,
+  parseRequest,
+} from "./message.ts";
+import type { AnswerOf, Method, Methods, ParamsOf } from "./methods.ts";
+import type { CborValue } from "../bytes/cbor.ts";
+
+/** What a link needs of a stream; a Node socket is one. */
+export interface ByteStream {
+  write(bytes: Uint8Array): boolean;
+  destroy(): void;
+  readonly writableLength: number;
+}
+
+/** Runs a function later in this turn of the event loop, after the input that is there. */
+export type Defer = (run: () => void) => void;
+
+/** Frames of one turn, joined. Large ones are not copied. */
+class FrameWriter {
+  readonly #stream: ByteStream;
+  readonly #defer: Defer;
+  #frames: Uint8Array[] = [];
+
+  constructor(stream: ByteStream, defer: Defer) {
+    this.#stream = stream;
+    this.#defer = defer;
+  }
+
+  push(message: Uint8Array): void {
+    if (this.#frames.length === 0) this.#defer(() => this.#flush());
+    this.#frames.push(encodeFrame(message));
+  }
+
+  #flush(): void {
+    const frames = this.#frames;
+    this.#frames = [];
+    const [only] = frames;
+    if (frames.length === 1 && only !== undefined) this.#stream.write(only);
+    else this.#stream.write(concatBytes(...frames));
+    // A peer that asks and does not read would otherwise fill our memory.
+    if (this.#stream.writableLength > LINK_BACKLOG_BYTES_MAX) this.#stream.destroy();
+  }
+}
+
+type Waiting = {
+  readonly method: Method<unknown, unknown>;
+  readonly sentMs: number;
+  readonly deadlineMs: number;
+  readonly settle: (outcome: Result<unknown, Refusal>) => void;
+};
+
+export class Caller<M extends Methods> {
+  readonly #methods: M;
+  readonly #reader = new FrameReader();
+  readonly #writer: FrameWriter;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  #isOpen = true;
+
+  constructor(methods: M, stream: ByteStream, defer: Defer) {
+    this.#methods = methods;
+    this.#writer = new FrameWriter(stream, defer);
+  }
+
+  get inFlightCount(): number {
+    return this.#waiting.size;
+  }
+
+  /** `nowMs` is any monotonic clock, the same one that `expire` is called with. */
+  call<Name extends keyof M & string>(
+    name: Name,
+    params: ParamsOf<M[Name]>,
+    nowMs: number,
+    deadlineMs: number,
+  ): Promise<Result<AnswerOf<M[Name]>, Refusal>> {
+    const method = this.#methods[name];
+    if (!this.#isOpen || method === undefined) return Promise.resolve(err(refusal("LINK_DOWN")));
+    if (this.#waiting.size >= IN_FLIGHT_COUNT_MAX)
+      return Promise.resolve(err(refusal("LINK_BUSY")));
+    const id = this.#takeId();
+    const answer = new Promise<Result<unknown, Refusal>>((settle) => {
+      this.#waiting.set(id, { method, sentMs: nowMs, deadlineMs, settle });
+    });
+    this.#writer.push(encodeRequest({ id, method: name, params: asParams(method, params) }));
+    // The method's own answer field parsed the value (see #settle).
+    return answer as Promise<Result<AnswerOf<M[Name]>, Refusal>>; // oxlint-disable-line typescript/no-unsafe-type-assertion
+  }
+
+  /** Feeds received bytes. An error means that the stream is to be closed. */
+  receive(chunk: Uint8Array): Result<null, Refusal> {
+    const frames = this.#reader.read(chunk);
+    if (!frames.ok) return err(refusal(frames.error));
+    for (const frame of frames.value) {
+      const answer = parseAnswer(frame);
+      if (!answer.ok) return err(refusal(answer.error));
+      this.#settle(answer.value.id, answer.value.outcome);
+    }
+    return { ok: true, value: null };
+  }
+
+  /** Fails what has waited for longer than its deadline. A late answer is then dropped. */
+  expire(nowMs: number): void {
+    for (const [id, waiting] of this.#waiting) {
+      if (nowMs - waiting.sentMs < waiting.deadlineMs) continue;
+      this.#waiting.delete(id);
+      waiting.settle(err(refusal("LINK_TIMEOUT")));
+    }
+  }
+
+  /** The stream has ended: everything that waits fails, with an unknown outcome. */
+  close(): void {
+    this.#isOpen = false;
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { settle } of waiting) settle(err(refusal("LINK_DOWN")));
+  }
+
+  #settle(id: number, outcome: Result<CborValue, Refusal>): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    if (!outcome.ok) return waiting.settle(outcome);
+    const value = waiting.method.answer.parse(outcome.value);
+    waiting.settle(value === undefined ? err(refusal("FRAME_MALFORMED")) : { ok: true, value });
+  }
+
+  #takeId(): number {
+    while (this.#waiting.has(this.#nextId)) this.#nextId = (this.#nextId % 0xffff_ffff) + 1;
+    const id = this.#nextId;
+    this.#nextId = (id % 0xffff_ffff) + 1;
+    return id;
+  }
+}
+
+function asParams(method: Method<unknown, unknown>, params: unknown): readonly CborValue[] {
+  const encoded = method.params.encode(params);
+  return Array.isArray(encoded) ? (encoded as readonly CborValue[]) : [encoded]; // oxlint-disable-line typescript/no-unsafe-type-assertion
+}
+
+type MaybePromise<T> = T | Promise<T>;
+
+/** One function per method; it gets parsed parameters and never throws for a bad request. */
+export type Handlers<M extends Methods> = {
+  readonly [Name in keyof M]: (
+    params: ParamsOf<M[Name]>,
+  ) => MaybePromise<Result<AnswerOf<M[Name]>, Refusal>>;
+};
+
+type AnyHandler = (params: unknown) => MaybePromise<Result<unknown, Refusal>>;
+
+export class Answerer<M extends Methods> {
+  readonly #methods: M;
+  readonly #handlers: Handlers<M>;
+  readonly #reader = new FrameReader();
+  readonly #writer: FrameWriter;
+  #inFlightCount = 0;
+  #inFlightBytes = 0;
+
+  constructor(methods: M, handlers: Handlers<M>, stream: ByteStream, defer: Defer) {
+    this.#methods = methods;
+    this.#handlers = handlers;
+    this.#writer = new FrameWriter(stream, defer);
+  }
+
+  /** Feeds received bytes. An error means that the stream is to be closed. */
+  receive(chunk: Uint8Array): Result<null, Refusal> {
+    const frames = this.#reader.read(chunk);
+    if (!frames.ok) return err(refusal(frames.error));
+    for (const frame of frames.value) {
+      const request = parseRequest(frame);
+      if (!request.ok) return err(refusal(request.error));
+      this.#answer(request.value, frame.length);
+    }
+    return { ok: true, value: null };
+  }
+
+  #answer(request: WireRequest, byteCount: number): void {
+    const outcome = this.#handle(request, byteCount);
+    if (!(outcome instanceof Promise)) return this.#send(request, outcome);
+    this.#inFlightCount += 1;
+    this.#inFlightBytes += byteCount;
+    // A handler that rejects is a bug: the rejection stays unhandled and ends the process.
+    void outcome.then((late) => {
+      this.#inFlightCount -= 1;
+      this.#inFlightBytes -= byteCount;
+      this.#send(request, late);
+    });
+  }
+
+  #handle(request: WireRequest, byteCount: number): MaybePromise<Result<unknown, Refusal>> {
+    if (!Object.hasOwn(this.#methods, request.method)) return err(refusal("METHOD_UNKNOWN"));
+    const method = this.#methods[request.method];
+    if (method === undefined) return err(refusal("METHOD_UNKNOWN"));
+    if (
+      this.#inFlightCount >= IN_FLIGHT_COUNT_MAX ||
+      this.#inFlightBytes + byteCount > IN_FLIGHT_BYTES_MAX
+    ) {
+      return err(refusal("LINK_BUSY"));
+    }
+    const params = method.params.parse(request.params);
+    if (params === undefined) return err(refusal("PARAMS_MALFORMED"));
+    // The parameters were parsed by this very method's field.
+    const handler = this.#handlers[request.method] as AnyHandler; // oxlint-disable-line typescript/no-unsafe-type-assertion
+    return handler(params);
+  }
+
+  #send(request: WireRequest, outcome: Result<unknown, Refusal>): void {
+    const method = this.#methods[request.method];
+    const encoded: Result<CborValue, Refusal> =
+      outcome.ok && method !== undefined
+        ? { ok: true, value: method.answer.encode(outcome.value) }
+        : outcome.ok
+          ? err(refusal("METHOD_UNKNOWN"))
+          : outcome;
+    this.#writer.push(encodeAnswer({ id: request.id, outcome: encoded }));
+  }
+}

@@ -1,0 +1,230 @@
+// The whole contract between parent and enclave: what the parent may ask of the enclave, and what
+// the enclave asks of the parent's store. Parameters and answers are positional on the wire.
+
+import {
+  ATTESTATION_BYTES_MAX,
+  BODY_BYTES_MAX,
+  BUNDLE_BYTES_MAX,
+  CHUNK_BYTES_MAX,
+  COMMIT_COUNT_MAX,
+  CREDENTIAL_BYTES_MAX,
+  KEY_COUNT_MAX,
+  MANIFEST_BYTES_MAX,
+  NONCE_BYTES_MAX,
+  PAGE_COUNT_MAX,
+  RECEIPT_BYTES_MAX,
+  RECORD_BYTES_MAX,
+} from "../limits.ts";
+import { OPERATION_MASK_MAX } from "../operation.ts";
+import {
+  type Field,
+  type ValueOf,
+  bytesField,
+  countField,
+  flagField,
+  listField,
+  nullableField,
+  recordField,
+  textField,
+  u64Field,
+} from "./field.ts";
+
+export type Method<Params, Answer> = {
+  readonly params: Field<Params>;
+  readonly answer: Field<Answer>;
+};
+
+function method<Params, Answer>(
+  params: Field<Params>,
+  answer: Field<Answer>,
+): Method<Params, Answer> {
+  return { params, answer };
+}
+
+const nothing = recordField({});
+/** A public key of any scheme. */
+const keyField = bytesField(1, 200);
+const digestField = bytesField(48, 48);
+/** Whose record: 32 bytes that name a chain's network (Ethereum: the genesis validators root). */
+const scopeField = bytesField(32, 32);
+const recordBytesField = bytesField(1, RECORD_BYTES_MAX);
+
+/** From which slot, source epoch and target epoch on a key may sign since this boot. */
+const floorField = recordField({ slot: u64Field, source: u64Field, target: u64Field });
+
+/** The request formats that `sign` takes, by number. */
+export const DIALECTS = { web3signer: 0, eip3030: 1 } as const;
+export type Dialect = keyof typeof DIALECTS;
+
+/** What an operator sees of one key's record. Null where nothing was signed yet. */
+const ethereumStateField = recordField({
+  key: keyField,
+  hasRecord: flagField,
+  seq: countField(),
+  blockSlot: nullableField(u64Field),
+  blockRoot: nullableField(bytesField(32, 32)),
+  source: nullableField(u64Field),
+  target: nullableField(u64Field),
+  attestationRoot: nullableField(bytesField(32, 32)),
+});
+
+/** The maxima of one key in an EIP-3076 file; the roots are those at the maxima, if known. */
+const ethereumFloorField = recordField({
+  key: keyField,
+  blockSlot: nullableField(u64Field),
+  blockRoot: nullableField(bytesField(32, 32)),
+  source: nullableField(u64Field),
+  target: nullableField(u64Field),
+  attestationRoot: nullableField(bytesField(32, 32)),
+});
+
+/** What the parent asks of the enclave. */
+export const ENCLAVE_METHODS = {
+  /** Answered in every phase. */
+  status: method(
+    nothing,
+    recordField({
+      phase: textField(16),
+      software: textField(64),
+      bootId: bytesField(16, 16),
+      manifestDigest: nullableField(digestField),
+      bundleIds: listField(bytesField(16, 16), 256),
+      keyCount: countField(KEY_COUNT_MAX),
+      /** Keys that have a record, of `keyCount`. */
+      recordCount: countField(KEY_COUNT_MAX),
+      floor: nullableField(floorField),
+      highWatermark: nullableField(recordField({ slot: u64Field, epoch: u64Field })),
+      /** Trusted time, 0 before there is any. */
+      timeMs: countField(),
+      timeAgeMs: countField(),
+    }),
+  ),
+  "manifest.put": method(
+    recordField({ manifest: bytesField(1, MANIFEST_BYTES_MAX) }),
+    recordField({ digest: digestField }),
+  ),
+  "credentials.put": method(
+    recordField({
+      accessKeyId: textField(128),
+      secretAccessKey: textField(256),
+      sessionToken: nullableField(textField(CREDENTIAL_BYTES_MAX)),
+      /** Unix time; 0 when they don't expire. */
+      expirationMs: countField(),
+    }),
+    nothing,
+  ),
+  /** One piece of a bundle; pieces arrive in order, from offset 0. */
+  "bundle.put": method(
+    recordField({
+      name: textField(128),
+      offset: countField(BUNDLE_BYTES_MAX),
+      totalBytes: countField(BUNDLE_BYTES_MAX),
+      bytes: bytesField(1, CHUNK_BYTES_MAX),
+    }),
+    nothing,
+  ),
+  /** Opens a bundle that was put whole: one KMS call. Its keys are added, all or none. */
+  "bundle.open": method(
+    recordField({ name: textField(128) }),
+    recordField({ bundleId: bytesField(16, 16), keyCount: countField(KEY_COUNT_MAX) }),
+  ),
+  /** Forgets the keys of every opened bundle that is not listed. */
+  "bundle.retain": method(
+    recordField({ bundleIds: listField(bytesField(16, 16), 256) }),
+    recordField({ droppedKeyCount: countField(KEY_COUNT_MAX) }),
+  ),
+  /** Loads the records of all keys, and starts to sign. */
+  "state.open": method(
+    nothing,
+    recordField({ keyCount: countField(KEY_COUNT_MAX), recordCount: countField(KEY_COUNT_MAX) }),
+  ),
+  /** First records for keys that have none; keys that have one keep it. */
+  "state.init": method(
+    recordField({ keys: listField(keyField, COMMIT_COUNT_MAX) }),
+    recordField({ createdCount: countField(COMMIT_COUNT_MAX) }),
+  ),
+  "state.show": method(
+    recordField({ keys: listField(keyField, PAGE_COUNT_MAX) }),
+    listField(ethereumStateField, PAGE_COUNT_MAX),
+  ),
+  /** Raises floors, never lowers; creates records. With `isDryRun` nothing changes. */
+  "state.import": method(
+    recordField({
+      genesisValidatorsRoot: bytesField(32, 32),
+      floors: listField(ethereumFloorField, COMMIT_COUNT_MAX),
+      isDryRun: flagField,
+    }),
+    /** The states after the import, in the order of the floors; unknown keys are left out. */
+    listField(ethereumStateField, COMMIT_COUNT_MAX),
+  ),
+  "keys.list": method(
+    recordField({ offset: countField(KEY_COUNT_MAX) }),
+    recordField({
+      totalCount: countField(KEY_COUNT_MAX),
+      keys: listField(recordField({ scheme: countField(255), publicKey: keyField }), 4096),
+    }),
+  ),
+  attest: method(
+    recordField({ nonce: nullableField(bytesField(0, NONCE_BYTES_MAX)) }),
+    recordField({ document: bytesField(1, ATTESTATION_BYTES_MAX) }),
+  ),
+  /**
+   * Signs what the body asks for. `kinds` is the mask of what the client may ask for; it is the
+   * parent's convenience and can only narrow what the manifest allows.
+   */
+  sign: method(
+    recordField({
+      dialect: countField(255),
+      key: keyField,
+      kinds: countField(OPERATION_MASK_MAX),
+      body: bytesField(0, BODY_BYTES_MAX),
+    }),
+    recordField({ kind: countField(31), signature: bytesField(1, 256) }),
+  ),
+  /** Answers when nothing is in flight any more; nothing is signed afterwards. */
+  drain: method(nothing, nothing),
+} as const;
+
+/** What the enclave asks of the parent's store. The parent keeps bytes and checks versions. */
+export const STORE_METHODS = {
+  /** The records of these keys, null where there is none, in their order. */
+  "store.read": method(
+    recordField({ scope: scopeField, keys: listField(keyField, PAGE_COUNT_MAX) }),
+    listField(
+      nullableField(recordField({ seq: countField(), record: recordBytesField })),
+      PAGE_COUNT_MAX,
+    ),
+  ),
+  /**
+   * Writes each record whose stored version is `seq - 1` (0: none stored), and its receipt, all in
+   * one durable transaction. A refusal means that nothing of the commit was written. `stored` is
+   * null for what was committed, else the newer record (empty when there is none).
+   */
+  "store.commit": method(
+    recordField({
+      scope: scopeField,
+      writes: listField(
+        recordField({
+          key: keyField,
+          seq: countField(),
+          record: recordBytesField,
+          receipt: bytesField(0, RECEIPT_BYTES_MAX),
+        }),
+        COMMIT_COUNT_MAX,
+      ),
+    }),
+    listField(
+      nullableField(recordField({ seq: countField(), record: bytesField(0, RECORD_BYTES_MAX) })),
+      COMMIT_COUNT_MAX,
+    ),
+  ),
+} as const;
+
+export type Methods = Readonly<Record<string, Method<unknown, unknown>>>;
+export type EnclaveMethod = keyof typeof ENCLAVE_METHODS;
+export type StoreMethod = keyof typeof STORE_METHODS;
+export type ParamsOf<M> = M extends { readonly params: infer F } ? ValueOf<F> : never;
+export type AnswerOf<M> = M extends { readonly answer: infer F } ? ValueOf<F> : never;
+
+export type EthereumState = ValueOf<typeof ethereumStateField>;
+export type EthereumFloor = ValueOf<typeof ethereumFloorField>;
