@@ -116,6 +116,12 @@ export const ERRORS = {
   RELOAD_RUNNING: { number: 908, text: "a reload is already running" },
   RELAY_HOST_DENIED: { number: 910, text: "the relay does not connect to this host" },
   RELAY_UNREACHABLE: { number: 911, text: "the relay can't reach the host" },
+  HTTP_INTERNAL: { number: 912, text: "the parent failed while it answered" },
+  TLS_MATERIAL: { number: 920, text: "a certificate, key or CRL of the listener can't be used" },
+  TLS_CLIENT_REFUSED: { number: 921, text: "the client's certificate was not accepted" },
+  LISTEN_FAILED: { number: 922, text: "the address can't be listened on" },
+  CONFIG_UNREADABLE: { number: 930, text: "the configuration file can't be read" },
+  CONFIG_MALFORMED: { number: 931, text: "the configuration file does not fit its schema" },
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -139,6 +145,7 @@ export const DETAIL_NAMES: Readonly<Partial<Record<ErrorCode, readonly string[]>
   ROOT_MISMATCH: ["computed", "supplied"],
   FORK_MISMATCH: ["expected", "actual"],
   NETWORK_MISMATCH: ["expected", "actual"],
+  INTERCHANGE_MALFORMED: ["offset"],
   FUTURE: ["asked", "allowed"],
   HIGH_WATERMARK: ["asked", "highWatermark"],
   GUARD_BLOCK_DOUBLE: ["slot"],
@@ -149,6 +156,8 @@ export const DETAIL_NAMES: Readonly<Partial<Record<ErrorCode, readonly string[]>
   GUARD_VOTE_ORDER: ["source", "target"],
   GUARD_BOOT_FLOOR: ["slotFrom", "sourceFrom", "targetFrom"],
   PHASE_REFUSED: ["phase"],
+  TLS_MATERIAL: ["file", "reason"],
+  LISTEN_FAILED: ["address"],
 };
 
 export function refusal<Code extends ErrorCode>(

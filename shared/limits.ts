@@ -3,6 +3,13 @@
 /** An HTTP body of a signing request. A Gloas envelope carries a whole execution payload as hex. */
 export const BODY_BYTES_MAX = 8 * 1024 * 1024;
 
+/** Request line and headers of one HTTP request. */
+export const HTTP_HEADER_BYTES_MAX = 8192;
+/** Connections of the signing listener: of all clients, and of one. */
+export const HTTP_CONNECTION_COUNT_MAX = 2048;
+export const CLIENT_CONNECTION_COUNT_MAX = 512;
+export const CLIENT_COUNT_MAX = 1024;
+
 /** One frame between parent and enclave: a body and its envelope. */
 export const FRAME_BYTES_MAX = BODY_BYTES_MAX + 4096;
 
@@ -33,6 +40,12 @@ export const BUNDLE_BYTES_MAX = 16 * 1024 * 1024;
 export const BUNDLE_HEADER_BYTES_MAX = 8192;
 /** A KMS ciphertext (nitro-kms.md §4). */
 export const WRAPPED_KEY_BYTES_MAX = 6144;
+/** A `CiphertextForRecipient`: 4096 bytes of plaintext and the envelope. Ours hold 32. */
+export const CMS_BYTES_MAX = 6144;
+/** An HTTP answer of KMS. */
+export const KMS_ANSWER_BYTES_MAX = 64 * 1024;
+/** One secret of Secrets Manager; a bundle is cut into as many as it takes. */
+export const SECRET_BYTES_MAX = 65_536;
 /** One piece of a bundle or a list on the wire. */
 export const CHUNK_BYTES_MAX = 512 * 1024;
 
@@ -42,6 +55,14 @@ export const NSM_RESPONSE_BYTES_MAX = 0x3000;
 export const NONCE_BYTES_MAX = 512;
 export const USER_DATA_BYTES_MAX = 512;
 export const ATTESTATION_BYTES_MAX = 16_384;
+/** What a document may contain (nitro-kms.md §1 and §2): fields of others may be larger than ours. */
+export const ATTESTATION_FIELD_BYTES_MAX = 1024;
+export const MODULE_ID_LENGTH_MAX = 128;
+export const CERTIFICATE_BYTES_MAX = 1024;
+/** Root to the leaf's issuer; hardware sends 4. */
+export const CABUNDLE_COUNT_MAX = 8;
+export const PCR_COUNT = 32;
+export const PCR_BYTES = 48;
 
 /** A record with its authentication tag, and the receipt that goes with it. */
 export const RECORD_BYTES_MAX = 512;
@@ -53,6 +74,11 @@ export const PAGE_COUNT_MAX = 1024;
 /** An EIP-3076 file, handed over in chunks of records rather than whole. */
 export const INTERCHANGE_BYTES_MAX = 512 * 1024 * 1024;
 
+/** The relay: streams at once, the frames that open one, and silence until it is closed. */
+export const RELAY_CONNECTION_COUNT_MAX = 256;
+export const RELAY_PREFACE_BYTES_MAX = 300;
+export const RELAY_IDLE_MS = 120_000;
+
 /** From the arrival of an HTTP request to its answer. */
 export const REQUEST_DEADLINE_MS = 5000;
 /** From a commit's frame to its outcome; then the outcome counts as unknown. */
@@ -61,11 +87,20 @@ export const COMMIT_DEADLINE_MS = 4000;
 export const KMS_DEADLINE_MS = 15_000;
 /** TCP or vsock connect, and the relay's preface. */
 export const CONNECT_DEADLINE_MS = 5000;
+/** One call of an operator's command over the admin socket. */
+export const ADMIN_DEADLINE_MS = 60_000;
 /** How long shutting down waits for what is in flight. */
 export const SHUTDOWN_DEADLINE_MS = 10_000;
 
 /** Trusted time is renewed this often, and is not used when it is older than the other. */
 export const TIME_RENEWAL_MS = 60_000;
 export const TIME_AGE_MS_MAX = 600_000;
+/**
+ * How many slots ahead of trusted time a block or vote may be. Part of every boot floor: a release
+ * that raises it must keep the larger value in the floor for as long as older ones may have run.
+ */
+export const LOOKAHEAD_SLOTS = 1n;
+/** How many epochs ahead what can't be slashed may be (selection proofs are made in advance). */
+export const PREPARATION_EPOCHS = 2n;
 /** How far an enclave's clock may have run ahead of NSM time; part of every boot floor. */
 export const TIME_SKEW_MS_MAX = 2000;

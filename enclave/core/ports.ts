@@ -90,3 +90,26 @@ export interface StateStore {
   /** One outcome for each write, in order. Never throws, never answers late. */
   commit(scope: Uint8Array, writes: readonly RecordWrite[]): Promise<readonly CommitOutcome[]>;
 }
+
+/** Whoever can sign a 32-byte root on the calling thread. */
+export interface RootSigner {
+  sign(root: Uint8Array): Uint8Array;
+}
+
+/** Signs 32-byte roots, on as many cores as there are. */
+export interface SignPool {
+  /**
+   * Adds keys, and answers their handles in order. `secrets` holds the 32 bytes of each for the
+   * other threads; the pool owns it, and overwrites it when every thread has read it.
+   */
+  add(signers: readonly RootSigner[], secrets: SharedArrayBuffer): Promise<readonly number[]>;
+  remove(handles: readonly number[]): Promise<void>;
+  /** Settles with the signature; never rejects but for a bug. */
+  sign(handle: number, root: Uint8Array): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+/** Runs something again and again; used where time itself is the reason. */
+export interface Ticker {
+  every(intervalMs: number, run: () => void): { stop(): void };
+}

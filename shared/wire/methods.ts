@@ -68,14 +68,15 @@ const ethereumStateField = recordField({
   attestationRoot: nullableField(bytesField(32, 32)),
 });
 
-/** The maxima of one key in an EIP-3076 file; the roots are those at the maxima, if known. */
+/**
+ * The maxima of one key in an EIP-3076 file. No roots: a root that the parent states is no proof
+ * that it was signed, and "sign the same again" must not rest on it (docs/safety.md).
+ */
 const ethereumFloorField = recordField({
   key: keyField,
   blockSlot: nullableField(u64Field),
-  blockRoot: nullableField(bytesField(32, 32)),
   source: nullableField(u64Field),
   target: nullableField(u64Field),
-  attestationRoot: nullableField(bytesField(32, 32)),
 });
 
 /** What the parent asks of the enclave. */
@@ -88,6 +89,8 @@ export const ENCLAVE_METHODS = {
       software: textField(64),
       bootId: bytesField(16, 16),
       manifestDigest: nullableField(digestField),
+      /** Of the measured manifest's network. */
+      genesisValidatorsRoot: nullableField(bytesField(32, 32)),
       bundleIds: listField(bytesField(16, 16), 256),
       keyCount: countField(KEY_COUNT_MAX),
       /** Keys that have a record, of `keyCount`. */

@@ -1,0 +1,238 @@
+// Ethereum's slashing rule on watermarks (EIP-3076, minimal strategy): the last block and the last
+// vote, plus the floor since boot. It must never compare two votes by anything but epochs and
+// signing roots, and never treat an unknown root as equal to one that is asked for.
+
+import { isEqualBytes } from "../../../../shared/bytes/compare.ts";
+import { refusal } from "../../../../shared/errors.ts";
+import type { Rule, Verdict } from "../../rule.ts";
+import type { EthereumClaim } from "./operation.ts";
+
+/** A root is null when a floor came from an import: then nothing at that height is repeated. */
+export type SignedBlock = { readonly slot: bigint; readonly root: Uint8Array | null };
+export type SignedVote = {
+  readonly source: bigint;
+  readonly target: bigint;
+  readonly root: Uint8Array | null;
+};
+
+export type EthereumRecord = {
+  readonly block: SignedBlock | null;
+  readonly vote: SignedVote | null;
+};
+
+/** The first slot, source epoch and target epoch that may be signed since boot. */
+export type EthereumFloor = {
+  readonly slot: bigint;
+  readonly source: bigint;
+  readonly target: bigint;
+};
+
+type EthereumVerdict = Verdict<EthereumRecord>;
+
+export const ethereumRule: Rule<EthereumRecord, EthereumClaim, EthereumFloor> = {
+  empty: { block: null, vote: null },
+  decide(record, claim, signingRoot, floor) {
+    return claim.kind === "block"
+      ? decideBlock(record, claim.slot, signingRoot, floor)
+      : decideVote(record, claim.source, claim.target, signingRoot, floor);
+  },
+  isSuccessor(earlier, later) {
+    return (
+      isBlockSuccessor(earlier.block, later.block) && isVoteSuccessor(earlier.vote, later.vote)
+    );
+  },
+  join(first, second) {
+    return {
+      block: joinBlocks(first.block, second.block),
+      vote: joinVotes(first.vote, second.vote),
+    };
+  },
+  encode: encodeEthereumRecord,
+  parse: parseEthereumRecord,
+};
+
+function decideBlock(
+  record: EthereumRecord,
+  slot: bigint,
+  root: Uint8Array,
+  floor: EthereumFloor,
+): EthereumVerdict {
+  const { block } = record;
+  if (block !== null && slot <= block.slot) {
+    if (slot < block.slot) return refuse(refusal("GUARD_BLOCK_BELOW", slot, block.slot));
+    if (!isSameRoot(block.root, root)) return refuse(refusal("GUARD_BLOCK_DOUBLE", slot));
+    // A repeat is no exception from the floor: a store that is rolled back may hold two authentic
+    // records with different roots for one slot of an earlier boot (docs/safety.md).
+    return slot < floor.slot ? refuse(bootFloorRefusal(floor)) : { kind: "repeat" };
+  }
+  if (slot < floor.slot) return refuse(bootFloorRefusal(floor));
+  return { kind: "approve", record: { block: { slot, root }, vote: record.vote } };
+}
+
+function decideVote(
+  record: EthereumRecord,
+  source: bigint,
+  target: bigint,
+  root: Uint8Array,
+  floor: EthereumFloor,
+): EthereumVerdict {
+  // Equal only at genesis, where source and target are both epoch 0. The boot floor rests on it:
+  // with source < target no earlier vote has its source above the last epoch but one.
+  const isOrdered = source < target || (source === 0n && target === 0n);
+  if (!isOrdered) return refuse(refusal("GUARD_VOTE_ORDER", source, target));
+  const isBelowFloor = target < floor.target || source < floor.source;
+  const { vote } = record;
+  if (vote !== null) {
+    if (source < vote.source) {
+      return refuse(refusal("GUARD_VOTE_SOURCE_BELOW", source, vote.source));
+    }
+    if (target < vote.target) {
+      return refuse(refusal("GUARD_VOTE_TARGET_BELOW", target, vote.target));
+    }
+    if (target === vote.target) {
+      if (!isSameRoot(vote.root, root)) return refuse(refusal("GUARD_VOTE_DOUBLE", target));
+      return isBelowFloor ? refuse(bootFloorRefusal(floor)) : { kind: "repeat" };
+    }
+  }
+  if (isBelowFloor) return refuse(bootFloorRefusal(floor));
+  return { kind: "approve", record: { block: record.block, vote: { source, target, root } } };
+}
+
+function isSameRoot(signed: Uint8Array | null, asked: Uint8Array): boolean {
+  return signed !== null && isEqualBytes(signed, asked);
+}
+
+function refuse(why: ReturnType<typeof refusal>): EthereumVerdict {
+  return { kind: "refuse", refusal: why };
+}
+
+function bootFloorRefusal(floor: EthereumFloor): ReturnType<typeof refusal> {
+  return refusal("GUARD_BOOT_FLOOR", floor.slot, floor.source, floor.target);
+}
+
+function isBlockSuccessor(earlier: SignedBlock | null, later: SignedBlock | null): boolean {
+  if (earlier === null) return true;
+  if (later === null || later.slot < earlier.slot) return false;
+  return later.slot > earlier.slot || isRootSuccessor(earlier.root, later.root);
+}
+
+function isVoteSuccessor(earlier: SignedVote | null, later: SignedVote | null): boolean {
+  if (earlier === null) return true;
+  if (later === null || later.target < earlier.target || later.source < earlier.source) {
+    return false;
+  }
+  return later.target > earlier.target || isRootSuccessor(earlier.root, later.root);
+}
+
+/** At one height a root may be forgotten, which refuses more; it may not become another. */
+function isRootSuccessor(earlier: Uint8Array | null, later: Uint8Array | null): boolean {
+  return later === null || (earlier !== null && isEqualBytes(earlier, later));
+}
+
+function joinBlocks(a: SignedBlock | null, b: SignedBlock | null): SignedBlock | null {
+  if (a === null || b === null) return a ?? b;
+  if (a.slot !== b.slot) return a.slot > b.slot ? a : b;
+  return { slot: a.slot, root: joinRoots(a.root, b.root) };
+}
+
+function joinVotes(a: SignedVote | null, b: SignedVote | null): SignedVote | null {
+  if (a === null || b === null) return a ?? b;
+  const source = highest(a.source, b.source);
+  if (a.target === b.target) return { source, target: a.target, root: joinRoots(a.root, b.root) };
+  const later = a.target > b.target ? a : b;
+  return { source, target: later.target, root: later.root };
+}
+
+/** Two roots at one height: neither is repeated. */
+function joinRoots(a: Uint8Array | null, b: Uint8Array | null): Uint8Array | null {
+  return a !== null && b !== null && isEqualBytes(a, b) ? a : null;
+}
+
+/** What an import says was signed; only ever raises. */
+export type ImportedFloor = {
+  readonly blockSlot: bigint | null;
+  readonly source: bigint | null;
+  readonly target: bigint | null;
+};
+
+/** The record after an import: each watermark is the higher of both (EIP-3076, import). */
+export function raiseEthereumRecord(record: EthereumRecord, floor: ImportedFloor): EthereumRecord {
+  return { block: raiseBlock(record.block, floor), vote: raiseVote(record.vote, floor) };
+}
+
+function raiseBlock(block: SignedBlock | null, floor: ImportedFloor): SignedBlock | null {
+  if (floor.blockSlot === null) return block;
+  if (block !== null && block.slot >= floor.blockSlot) return block;
+  return { slot: floor.blockSlot, root: null };
+}
+
+function raiseVote(vote: SignedVote | null, floor: ImportedFloor): SignedVote | null {
+  if (floor.source === null && floor.target === null) return vote;
+  const source = highest(vote?.source, floor.source);
+  const target = highest(vote?.target, floor.target);
+  if (vote !== null && vote.source === source && vote.target === target) return vote;
+  return { source, target, root: null };
+}
+
+function highest(first: bigint | undefined, second: bigint | null): bigint {
+  const a = first ?? 0n;
+  const b = second ?? 0n;
+  return a > b ? a : b;
+}
+
+const BODY_BYTES = 89;
+const FLAG = { block: 1, blockRoot: 2, vote: 4, voteRoot: 8 } as const;
+
+/** flags u8, slot u64, block root 32, source u64, target u64, vote root 32; absent parts are zero. */
+export function encodeEthereumRecord(record: EthereumRecord): Uint8Array {
+  const bytes = new Uint8Array(BODY_BYTES);
+  const view = new DataView(bytes.buffer);
+  const { block, vote } = record;
+  let flags = 0;
+  if (block !== null) {
+    flags |= FLAG.block;
+    view.setBigUint64(1, block.slot);
+    if (block.root !== null) {
+      flags |= FLAG.blockRoot;
+      bytes.set(block.root, 9);
+    }
+  }
+  if (vote !== null) {
+    flags |= FLAG.vote;
+    view.setBigUint64(41, vote.source);
+    view.setBigUint64(49, vote.target);
+    if (vote.root !== null) {
+      flags |= FLAG.voteRoot;
+      bytes.set(vote.root, 57);
+    }
+  }
+  bytes[0] = flags;
+  return bytes;
+}
+
+/** Undefined for anything that `encodeEthereumRecord` does not make. */
+export function parseEthereumRecord(bytes: Uint8Array): EthereumRecord | undefined {
+  const flags = bytes[0];
+  if (bytes.length !== BODY_BYTES || flags === undefined) return undefined;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const record: EthereumRecord = {
+    block: hasFlag(flags, FLAG.block)
+      ? {
+          slot: view.getBigUint64(1),
+          root: hasFlag(flags, FLAG.blockRoot) ? bytes.slice(9, 41) : null,
+        }
+      : null,
+    vote: hasFlag(flags, FLAG.vote)
+      ? {
+          source: view.getBigUint64(41),
+          target: view.getBigUint64(49),
+          root: hasFlag(flags, FLAG.voteRoot) ? bytes.slice(57, 89) : null,
+        }
+      : null,
+  };
+  return isEqualBytes(encodeEthereumRecord(record), bytes) ? record : undefined;
+}
+
+function hasFlag(flags: number, flag: number): boolean {
+  return (flags & flag) !== 0;
+}

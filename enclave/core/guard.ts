@@ -1,0 +1,110 @@
+// The guard: what every key has signed, in memory, ahead of the store. `decideClaim` checks a claim
+// and the caller raises the floor in the same turn, so nothing can come between check and use. Two
+// records are kept per key: `raised` holds what was approved since boot, `durable` what the store is
+// known to hold. Decisions are made against `raised` only, and only what is in `durable` leaves.
+//
+// Invariants: `durable` never falls, and never exchanges one root for another at one height, so two
+// different answers for one height can't both be released since boot; earlier boots are below the
+// boot floor. `raised` is never below `durable`. A key without a record, with a record that is not
+// ours, or with one older than ours signs nothing (docs/safety.md).
+
+import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
+import type { Rule } from "./rule.ts";
+
+/** A record with its place in the key's chain of receipts. */
+export type Link<R> = { readonly record: R; readonly seq: number; readonly head: Uint8Array };
+
+export class GuardEntry<R> {
+  durable: Link<R> | null = null;
+  raised: Link<R> | null = null;
+  /** An outcome was unknown: the store is read before the next decision. */
+  isStale = true;
+  /** Why this key signs nothing until the enclave boots again. */
+  fault: ErrorCode | null = null;
+  /** Counts conflicts, so that writes that were built on a forgotten `raised` are not sent. */
+  generation = 0;
+}
+
+export type GuardDecision<R> =
+  | { readonly kind: "refuse"; readonly refusal: Refusal }
+  /** Durable already: sign and release. */
+  | { readonly kind: "release" }
+  /** A repeat of what is on its way to the store: release when that is durable. */
+  | { readonly kind: "await" }
+  /** Make `record` durable as the version after `base`, then release. */
+  | { readonly kind: "write"; readonly record: R; readonly base: Link<R> };
+
+/**
+ * Decides on a claim. `isPending` tells whether a commit of the raised record is under way. After
+ * "write" the caller must call `raise` with the new link before anything else happens.
+ */
+export function decideClaim<R, C, F>(
+  rule: Rule<R, C, F>,
+  entry: GuardEntry<R>,
+  claim: C,
+  signingRoot: Uint8Array,
+  floor: F,
+  isPending: boolean,
+): GuardDecision<R> {
+  if (entry.fault !== null) return { kind: "refuse", refusal: refusal(entry.fault) };
+  const { raised, durable } = entry;
+  if (raised === null || durable === null) {
+    return { kind: "refuse", refusal: refusal("STATE_MISSING") };
+  }
+  const verdict = rule.decide(raised.record, claim, signingRoot, floor);
+  switch (verdict.kind) {
+    case "refuse":
+      return verdict;
+    case "approve":
+      return { kind: "write", record: verdict.record, base: isPending ? raised : durable };
+    case "repeat":
+      if (raised === durable) return { kind: "release" };
+      if (isPending) return { kind: "await" };
+      return { kind: "write", record: raised.record, base: durable };
+  }
+}
+
+export function raise<R>(entry: GuardEntry<R>, link: Link<R>): void {
+  entry.raised = link;
+}
+
+/** The store has made `link` durable. */
+export function confirm<R>(entry: GuardEntry<R>, link: Link<R>): void {
+  if (entry.durable === null || link.seq > entry.durable.seq) entry.durable = link;
+}
+
+/**
+ * Takes over what the store holds, after a read or a conflict. Anything but a successor of what we
+ * know to be durable is a store that was rolled back or forked, and ends the key until reboot.
+ */
+export function adopt<R, C, F>(
+  rule: Rule<R, C, F>,
+  entry: GuardEntry<R>,
+  stored: Link<R> | null,
+  cause: "read" | "conflict",
+): void {
+  entry.isStale = false;
+  const { durable } = entry;
+  if (stored === null) {
+    if (durable !== null) entry.fault = "STATE_ROLLED_BACK";
+    return;
+  }
+  if (durable !== null) {
+    const isNewer = stored.seq >= durable.seq && rule.isSuccessor(durable.record, stored.record);
+    if (!isNewer) {
+      entry.fault = "STATE_ROLLED_BACK";
+      return;
+    }
+  }
+  entry.durable = stored;
+  entry.generation += 1;
+  if (entry.raised === null || cause === "conflict") {
+    // What was approved on top of an overtaken record was not written, and not released.
+    entry.raised = stored;
+    return;
+  }
+  // After an unknown outcome the floor stays raised: the write may still arrive.
+  const joined = rule.join(entry.raised.record, stored.record);
+  const isStored = rule.isSuccessor(joined, stored.record);
+  entry.raised = isStored ? stored : { record: joined, seq: stored.seq, head: stored.head };
+}

@@ -1,0 +1,93 @@
+// The enclave program, whatever it runs on: a composition root gives it the platform (device,
+// sockets, trust anchors) and it serves the link. It must never choose its own platform, and it
+// ends the process for whatever it can't answer for.
+
+import type { Server, Socket } from "node:net";
+import type { Refusal } from "../shared/errors.ts";
+import { LINK_COUNT_MAX, TIME_RENEWAL_MS } from "../shared/limits.ts";
+import { type Result, err, ok } from "../shared/result.ts";
+import { Answerer } from "../shared/wire/link.ts";
+import { ENCLAVE_METHODS } from "../shared/wire/methods.ts";
+import { createNsm } from "./attestation/nsm.ts";
+import { TrustedTime } from "./attestation/trusted-time.ts";
+import type { Entropy, MonotonicClock, NsmDevice, SignPool, Ticker } from "./core/ports.ts";
+import { verifySelfTest } from "./keys/self-test.ts";
+import { PushedCredentials } from "./kms/credentials.ts";
+import { createKeyReleaser } from "./kms/kms-client.ts";
+import { type ConnectRelay, createRelayDialer } from "./kms/relay-dialer.ts";
+import { createService } from "./service/service.ts";
+import { type Dial, createParentStore } from "./state/store-client.ts";
+import { SOFTWARE } from "./version.ts";
+
+export type Platform = {
+  readonly nsmDevice: NsmDevice;
+  readonly clock: MonotonicClock;
+  readonly entropy: Entropy;
+  readonly ticker: Ticker;
+  readonly pool: SignPool;
+  /** PEM certificates that KMS must be certified by. */
+  readonly trustAnchors: readonly string[];
+  readonly connectRelay: ConnectRelay;
+  readonly dialStore: Dial;
+  /** Listens for links of the parent. */
+  readonly listen: (onSocket: (socket: Socket) => void) => Promise<Server>;
+};
+
+export type RunningEnclave = { close(): Promise<void> };
+
+/** Refuses to start when the signature library is not sound, or there is no trusted time. */
+export async function startEnclave(platform: Platform): Promise<Result<RunningEnclave, Refusal>> {
+  const sound = verifySelfTest();
+  if (!sound.ok) return sound;
+  const { clock, ticker, pool } = platform;
+  const nsm = createNsm(platform.nsmDevice);
+  const time = new TrustedTime(nsm, clock);
+  const anchored = await time.renew();
+  if (!anchored.ok) return err(anchored.error);
+  // A renewal that fails leaves the last anchor, until it is too old and signing stops.
+  ticker.every(TIME_RENEWAL_MS, () => void time.renew());
+  const credentials = new PushedCredentials();
+  const handlers = createService({
+    nsm,
+    time,
+    credentials,
+    releaser: createKeyReleaser({
+      nsm,
+      dialer: createRelayDialer(platform.connectRelay),
+      credentials,
+      trustAnchors: platform.trustAnchors,
+      nowMs: () => time.nowMs() ?? Number.MAX_SAFE_INTEGER,
+    }),
+    store: createParentStore(platform.dialStore, clock, ticker),
+    pool,
+    software: SOFTWARE,
+    bootId: platform.entropy.randomBytes(16),
+  });
+  const sockets = new Set<Socket>();
+  const server = await platform.listen((socket) => {
+    if (sockets.size >= LINK_COUNT_MAX) {
+      socket.destroy();
+      return;
+    }
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+    serveLink(socket, handlers);
+  });
+  return ok({ close: () => closeServer(server, sockets, pool) });
+}
+
+function serveLink(socket: Socket, handlers: ReturnType<typeof createService>): void {
+  const answerer = new Answerer(ENCLAVE_METHODS, handlers, socket, setImmediate);
+  socket.on("data", (chunk: Buffer) => {
+    if (!answerer.receive(chunk).ok) socket.destroy();
+  });
+  socket.on("error", () => socket.destroy());
+}
+
+async function closeServer(server: Server, sockets: Set<Socket>, pool: SignPool): Promise<void> {
+  for (const socket of sockets) socket.destroy();
+  await new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  await pool.close();
+}

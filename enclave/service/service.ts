@@ -1,0 +1,259 @@
+// The enclave's answers: one handler for each method, behind the phase table. Steps that change
+// what the enclave is (measuring, opening bundles, opening the state) run one at a time. It must
+// never answer a method that the present phase does not list.
+
+import { encodeStatement } from "../../shared/attestation/statement.ts";
+import { type Refusal, refusal } from "../../shared/errors.ts";
+import { invariant } from "../../shared/invariant.ts";
+import { COMMIT_COUNT_MAX } from "../../shared/limits.ts";
+import { type Result, err, ok } from "../../shared/result.ts";
+import { SCHEMES } from "../../shared/scheme.ts";
+import type { Handlers } from "../../shared/wire/link.ts";
+import type { AnswerOf, ENCLAVE_METHODS, EnclaveMethod } from "../../shared/wire/methods.ts";
+import type { TrustedTime } from "../attestation/trusted-time.ts";
+import type { EthereumFloor } from "../core/chains/ethereum/slashing-rule.ts";
+import { bootFloorAt } from "../core/chains/ethereum/time-bound.ts";
+import type { Manifest } from "../core/manifest.ts";
+import { Life } from "../core/phase.ts";
+import type { KeyReleaser, Nsm, SignPool, StateStore } from "../core/ports.ts";
+import { openBundle } from "../keys/bundle.ts";
+import type { PushedCredentials } from "../kms/credentials.ts";
+import { Accounts } from "./accounts.ts";
+import { BundleStage } from "./bundle-stage.ts";
+import { measureManifest } from "./measurement.ts";
+import { type SigningParts, sign } from "./signing.ts";
+
+export type ServiceParts = {
+  readonly nsm: Nsm;
+  readonly time: TrustedTime;
+  readonly credentials: PushedCredentials;
+  readonly releaser: KeyReleaser;
+  readonly store: StateStore;
+  readonly pool: SignPool;
+  readonly software: string;
+  readonly bootId: Uint8Array;
+};
+
+type Answer<M extends EnclaveMethod> = Result<AnswerOf<(typeof ENCLAVE_METHODS)[M]>, Refusal>;
+type EnclaveHandlers = Handlers<typeof ENCLAVE_METHODS>;
+
+const KEYS_PER_PAGE = 4096;
+
+class Service {
+  readonly #parts: ServiceParts;
+  readonly #life = new Life();
+  readonly #stage = new BundleStage();
+  #manifest: { readonly value: Manifest; readonly digest: Uint8Array } | null = null;
+  #accounts: Accounts | null = null;
+  #signing: SigningParts | null = null;
+  #floor: EthereumFloor | null = null;
+  #inFlightCount = 0;
+  #onIdle: (() => void) | null = null;
+  /** The end of the last step; the next one starts there. */
+  #lastStep: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: ServiceParts) {
+    this.#parts = parts;
+  }
+
+  handlers(): EnclaveHandlers {
+    return {
+      status: () => ok(this.#status()),
+      "manifest.put": ({ manifest }) =>
+        this.#step("manifest.put", () => this.#measure(manifest.slice())),
+      "credentials.put": (pushed) =>
+        this.#gate("credentials.put", () => {
+          const put = this.#parts.credentials.put(pushed);
+          return put.ok ? ok({}) : put;
+        }),
+      "bundle.put": (piece) =>
+        this.#gate("bundle.put", () => {
+          const put = this.#stage.put(piece);
+          return put.ok ? ok({}) : put;
+        }),
+      "bundle.open": ({ name }) => this.#step("bundle.open", () => this.#openBundle(name)),
+      "bundle.retain": ({ bundleIds }) => {
+        const ids = bundleIds.map((id) => id.slice());
+        return this.#step("bundle.retain", () => this.#retain(ids));
+      },
+      "state.open": () => this.#step("state.open", () => this.#openState()),
+      "state.init": ({ keys }) => this.#gate("state.init", () => this.#initState(keys)),
+      "state.show": ({ keys }) =>
+        this.#gate("state.show", () => ok(this.#loadedAccounts.show(keys))),
+      "state.import": (params) => this.#gate("state.import", () => this.#importState(params)),
+      "keys.list": ({ offset }) => this.#gate("keys.list", () => ok(this.#listKeys(offset))),
+      attest: ({ nonce }) => this.#gate("attest", () => this.#attest(nonce)),
+      sign: (params) => this.#sign(params),
+      drain: () => this.#gate("drain", () => this.#drain()),
+    };
+  }
+
+  /** Refuses what the phase table does not list. */
+  #gate<T>(
+    method: EnclaveMethod,
+    run: () => Result<T, Refusal> | Promise<Result<T, Refusal>>,
+  ): Result<T, Refusal> | Promise<Result<T, Refusal>> {
+    if (this.#life.isAllowed(method)) return run();
+    const { phase } = this.#life;
+    return err(phase === "Draining" ? refusal("DRAINING") : refusal("PHASE_REFUSED", phase));
+  }
+
+  /** As `#gate`, after every earlier step has ended: the phase may be another one by then. */
+  #step<T>(
+    method: EnclaveMethod,
+    run: () => Promise<Result<T, Refusal>>,
+  ): Promise<Result<T, Refusal>> {
+    const step = this.#lastStep.then(() => this.#gate(method, run));
+    this.#lastStep = step;
+    return step;
+  }
+
+  get #loadedAccounts(): Accounts {
+    invariant(this.#accounts !== null, "a phase that allows keys has accounts");
+    return this.#accounts;
+  }
+
+  #status(): AnswerOf<(typeof ENCLAVE_METHODS)["status"]> {
+    const { time, software, bootId } = this.#parts;
+    const timeMs = time.nowMs();
+    return {
+      phase: this.#life.phase,
+      software,
+      bootId,
+      manifestDigest: this.#manifest?.digest ?? null,
+      genesisValidatorsRoot: this.#manifest?.value.ethereum.network.genesisValidatorsRoot ?? null,
+      bundleIds: this.#accounts?.keyring.bundleIds() ?? [],
+      keyCount: this.#accounts?.keyring.keyCount ?? 0,
+      recordCount: this.#accounts?.recordCount ?? 0,
+      floor: this.#floor,
+      highWatermark: this.#manifest?.value.ethereum.highWatermark ?? null,
+      timeMs: timeMs ?? 0,
+      timeAgeMs: timeMs === null ? 0 : Math.floor(time.ageMs()),
+    };
+  }
+
+  async #measure(bytes: Uint8Array): Promise<Answer<"manifest.put">> {
+    const measured = await measureManifest(bytes, this.#parts.nsm);
+    if (!measured.ok) {
+      if (measured.error.isSpoiled) this.#life.enter("Dead");
+      return err(measured.error.refusal);
+    }
+    const { manifest, digest } = measured.value;
+    this.#manifest = { value: manifest, digest };
+    this.#accounts = new Accounts(manifest, this.#parts.pool);
+    this.#life.enter("Measured");
+    return ok({ digest });
+  }
+
+  async #openBundle(name: string): Promise<Answer<"bundle.open">> {
+    invariant(this.#manifest !== null, "bundles are opened after the manifest is measured");
+    const staged = this.#stage.take(name);
+    if (!staged.ok) return staged;
+    const { releaser } = this.#parts;
+    const opened = await openBundle(staged.value, this.#manifest.value.kmsKeyArn, releaser);
+    if (!opened.ok) return opened;
+    const added = await this.#loadedAccounts.add(opened.value);
+    if (!added.ok) return added;
+    if (this.#life.phase === "Measured") this.#life.enter("Unsealed");
+    return ok({ bundleId: opened.value.id, keyCount: opened.value.keys.length });
+  }
+
+  async #retain(bundleIds: readonly Uint8Array[]): Promise<Answer<"bundle.retain">> {
+    return ok({ droppedKeyCount: await this.#loadedAccounts.retain(bundleIds) });
+  }
+
+  async #openState(): Promise<Answer<"state.open">> {
+    invariant(this.#manifest !== null, "the state is opened after the manifest is measured");
+    const { time, store, pool } = this.#parts;
+    const renewed = await time.renew();
+    if (!renewed.ok) return renewed;
+    const bootMs = time.nowMs();
+    if (bootMs === null) return err(refusal("TIME_STALE"));
+    const manifest = this.#manifest.value;
+    const floor = bootFloorAt(manifest.ethereum.network, bootMs);
+    const accounts = this.#loadedAccounts;
+    const opened = await accounts.openState(store, floor);
+    if (!opened.ok) return opened;
+    this.#floor = floor;
+    this.#signing = { manifest, accounts, pool, nowMs: () => time.nowMs() };
+    this.#life.enter("Ready");
+    return ok({ keyCount: accounts.keyring.keyCount, recordCount: accounts.recordCount });
+  }
+
+  async #initState(keys: readonly Uint8Array[]): Promise<Answer<"state.init">> {
+    const timeMs = this.#parts.time.nowMs();
+    if (timeMs === null) return err(refusal("TIME_STALE"));
+    const created = await this.#loadedAccounts.init(keys, timeMs);
+    return created.ok ? ok({ createdCount: created.value }) : created;
+  }
+
+  async #importState(
+    params: Parameters<EnclaveHandlers["state.import"]>[0],
+  ): Promise<Answer<"state.import">> {
+    invariant(this.#manifest !== null, "state is imported after the manifest is measured");
+    const { genesisValidatorsRoot: expected } = this.#manifest.value.ethereum.network;
+    if (!expected.every((byte, index) => byte === params.genesisValidatorsRoot[index])) {
+      return err(refusal("INTERCHANGE_NETWORK"));
+    }
+    const timeMs = this.#parts.time.nowMs();
+    if (timeMs === null) return err(refusal("TIME_STALE"));
+    invariant(params.floors.length <= COMMIT_COUNT_MAX, "an import is bounded by its field");
+    return this.#loadedAccounts.import(params.floors, params.isDryRun, timeMs);
+  }
+
+  #listKeys(offset: number): AnswerOf<(typeof ENCLAVE_METHODS)["keys.list"]> {
+    const keys = this.#accounts?.keyring.list() ?? [];
+    const page = keys.slice(offset, offset + KEYS_PER_PAGE);
+    return {
+      totalCount: keys.length,
+      keys: page.map(({ scheme, publicKey }) => ({ scheme: SCHEMES[scheme].number, publicKey })),
+    };
+  }
+
+  async #attest(nonce: Uint8Array | null): Promise<Answer<"attest">> {
+    invariant(this.#manifest !== null, "a document names the measured manifest");
+    const { keyring } = this.#loadedAccounts;
+    const userData = encodeStatement({
+      manifest: this.#manifest.digest,
+      keySet: keyring.keySetDigest(),
+      keyCount: keyring.keyCount,
+      software: this.#parts.software,
+      bootId: this.#parts.bootId,
+    });
+    const own = nonce === null ? null : nonce.slice();
+    const document = await this.#parts.nsm.attest({ userData, nonce: own, publicKey: null });
+    return document.ok ? ok({ document: document.value }) : document;
+  }
+
+  #sign(params: Parameters<EnclaveHandlers["sign"]>[0]): Answer<"sign"> | Promise<Answer<"sign">> {
+    const signing = this.#signing;
+    if (signing === null || !this.#life.isAllowed("sign")) {
+      return this.#gate("sign", () => err(refusal("PHASE_REFUSED", this.#life.phase)));
+    }
+    const answer = sign(signing, params);
+    if (!(answer instanceof Promise)) return answer;
+    this.#inFlightCount += 1;
+    return answer.finally(() => {
+      this.#inFlightCount -= 1;
+      if (this.#inFlightCount === 0) this.#onIdle?.();
+    });
+  }
+
+  async #drain(): Promise<Answer<"drain">> {
+    if (this.#life.phase === "Ready") this.#life.enter("Draining");
+    if (this.#inFlightCount > 0) {
+      await new Promise<void>((resolve) => {
+        const earlier = this.#onIdle;
+        this.#onIdle = () => {
+          earlier?.();
+          resolve();
+        };
+      });
+    }
+    return ok({});
+  }
+}
+
+export function createService(parts: ServiceParts): EnclaveHandlers {
+  return new Service(parts).handlers();
+}

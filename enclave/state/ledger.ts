@@ -1,0 +1,256 @@
+// The ledger: carries the guard's decisions to the store. Writes that come in one turn, or while a
+// commit is under way, go out as one group; each request is told when its own record is durable.
+// It must never report success before the store did, and never retry a write by itself: after an
+// unknown outcome it reads first, and decides again.
+
+import { type Refusal, refusal } from "../../shared/errors.ts";
+import { invariant } from "../../shared/invariant.ts";
+import { COMMIT_COUNT_MAX, PAGE_COUNT_MAX } from "../../shared/limits.ts";
+import { type Result, err, ok } from "../../shared/result.ts";
+import { GuardEntry, type Link, adopt, confirm, decideClaim, raise } from "../core/guard.ts";
+import type { CommitOutcome, RecordWrite, StateStore, StoredRecord } from "../core/ports.ts";
+import type { Rule } from "../core/rule.ts";
+import {
+  NO_HEAD,
+  type Receipt,
+  type RecordOwner,
+  encodeReceipt,
+  encodeRecord,
+  headAfter,
+  openRecord,
+} from "./record-codec.ts";
+
+/** A key's place in the ledger. */
+export class Account<R> implements RecordOwner {
+  readonly scope: Uint8Array;
+  readonly publicKey: Uint8Array;
+  readonly recordKey: Uint8Array;
+  readonly entry: GuardEntry<R>;
+  /** The last write that is under way; null when there is none. */
+  pending: PendingWrite<R> | null = null;
+  refreshing: Promise<Result<null, Refusal>> | null = null;
+
+  constructor(owner: RecordOwner, entry: GuardEntry<R> = new GuardEntry<R>()) {
+    this.entry = entry;
+    this.scope = owner.scope;
+    this.publicKey = owner.publicKey;
+    this.recordKey = owner.recordKey;
+  }
+}
+
+type Settled = Result<null, Refusal> | "retry";
+
+type PendingWrite<R> = {
+  readonly account: Account<R>;
+  readonly link: Link<R>;
+  readonly write: RecordWrite;
+  readonly generation: number;
+  readonly waiters: ((settled: Settled) => void)[];
+};
+
+const RETRY_COUNT_MAX = 4;
+const DURABLE: Result<null, Refusal> = ok(null);
+
+export class Ledger<R, C, F> {
+  readonly #rule: Rule<R, C, F>;
+  readonly #scope: Uint8Array;
+  readonly #store: StateStore;
+  readonly #floor: F;
+  #queue: PendingWrite<R>[] = [];
+  #isFlushing = false;
+  #isFlushPlanned = false;
+
+  constructor(rule: Rule<R, C, F>, scope: Uint8Array, store: StateStore, floor: F) {
+    this.#rule = rule;
+    this.#scope = scope;
+    this.#store = store;
+    this.#floor = floor;
+  }
+
+  /** Reads the records of these accounts; those without one stay without. */
+  async load(accounts: readonly Account<R>[]): Promise<Result<null, Refusal>> {
+    for (let at = 0; at < accounts.length; at += PAGE_COUNT_MAX) {
+      const page = accounts.slice(at, at + PAGE_COUNT_MAX);
+      const read = await this.#store.read(
+        this.#scope,
+        page.map((account) => account.publicKey),
+      );
+      if (!read.ok) return read;
+      if (read.value.length !== page.length) return err(refusal("STORE_CORRUPT"));
+      page.forEach((account, index) => this.#adopt(account, read.value[index] ?? null, "read"));
+    }
+    return DURABLE;
+  }
+
+  /**
+   * Decides on a claim and makes it durable. Settles with ok when, and only when, what is asked for
+   * may be released.
+   */
+  record(
+    account: Account<R>,
+    claim: C,
+    signingRoot: Uint8Array,
+    receipt: Receipt,
+    retryCount = 0,
+  ): Result<null, Refusal> | Promise<Result<null, Refusal>> {
+    const { entry } = account;
+    if (entry.isStale) {
+      return this.#refresh(account).then((fresh) =>
+        fresh.ok ? this.record(account, claim, signingRoot, receipt, retryCount + 1) : fresh,
+      );
+    }
+    if (retryCount > RETRY_COUNT_MAX) return err(refusal("STATE_CONFLICT"));
+    const isPending = account.pending !== null;
+    const decision = decideClaim(this.#rule, entry, claim, signingRoot, this.#floor, isPending);
+    const retry = () => this.record(account, claim, signingRoot, receipt, retryCount + 1);
+    switch (decision.kind) {
+      case "refuse":
+        return err(decision.refusal);
+      case "release":
+        return DURABLE;
+      case "await":
+        invariant(account.pending !== null, "a repeat waits for a write that is under way");
+        return settle(account.pending, retry);
+      case "write":
+        return settle(this.#write(account, decision.record, decision.base, receipt), retry);
+    }
+  }
+
+  /**
+   * Changes a record by an operator's act: its first record, or an import. `change` gets the record
+   * (null: there is none) and answers the next one, or null to leave it.
+   */
+  async amend(
+    account: Account<R>,
+    receipt: Receipt,
+    change: (record: R | null) => R | null,
+    retryCount = 0,
+  ): Promise<Result<null, Refusal>> {
+    const { entry } = account;
+    if (entry.isStale) {
+      const fresh = await this.#refresh(account);
+      if (!fresh.ok) return fresh;
+    }
+    if (entry.fault !== null) return err(refusal(entry.fault));
+    if (retryCount > RETRY_COUNT_MAX) return err(refusal("STATE_CONFLICT"));
+    const before = entry.raised?.record ?? null;
+    const next = change(before);
+    if (next === null) return DURABLE;
+    invariant(
+      before === null || this.#rule.isSuccessor(before, next),
+      "an operator's act only raises a record",
+    );
+    const none: Link<R> = { record: this.#rule.empty, seq: 0, head: NO_HEAD };
+    const base = (account.pending === null ? entry.durable : entry.raised) ?? none;
+    return settle(this.#write(account, next, base, receipt), () =>
+      this.amend(account, receipt, change, retryCount + 1),
+    );
+  }
+
+  #write(account: Account<R>, record: R, base: Link<R>, receipt: Receipt): PendingWrite<R> {
+    const seq = base.seq + 1;
+    const receiptBytes = encodeReceipt(receipt, seq, base.head);
+    const link: Link<R> = { record, seq, head: headAfter(account, receiptBytes) };
+    const pending: PendingWrite<R> = {
+      account,
+      link,
+      write: {
+        key: account.publicKey,
+        seq,
+        record: encodeRecord(this.#rule, account, link),
+        receipt: receiptBytes,
+      },
+      generation: account.entry.generation,
+      waiters: [],
+    };
+    raise(account.entry, link);
+    account.pending = pending;
+    this.#queue.push(pending);
+    this.#planFlush();
+    return pending;
+  }
+
+  /** After everything that arrived in this turn has been decided. */
+  #planFlush(): void {
+    if (this.#isFlushing || this.#isFlushPlanned) return;
+    this.#isFlushPlanned = true;
+    queueMicrotask(() => {
+      this.#isFlushPlanned = false;
+      void this.#flush();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    this.#isFlushing = true;
+    const taken = this.#queue.splice(0, COMMIT_COUNT_MAX);
+    const group: PendingWrite<R>[] = [];
+    for (const pending of taken) {
+      // Built on a record that was overtaken meanwhile: not sent, decided again.
+      if (pending.generation === pending.account.entry.generation) group.push(pending);
+      else tell(pending, "retry");
+    }
+    if (group.length > 0) {
+      const outcomes = await this.#store.commit(
+        this.#scope,
+        group.map((pending) => pending.write),
+      );
+      invariant(outcomes.length === group.length, "the store answers for each write");
+      // First every record, then every request: a request that decides again sees all of them.
+      const settled = group.map((pending, index) => this.#apply(pending, outcomes[index]));
+      group.forEach((pending, index) => tell(pending, settled[index] ?? "retry"));
+    }
+    this.#isFlushing = false;
+    if (this.#queue.length > 0) this.#planFlush();
+  }
+
+  #apply(pending: PendingWrite<R>, outcome: CommitOutcome | undefined): Settled {
+    const { account } = pending;
+    if (outcome?.kind === "committed") {
+      if (account.pending === pending) account.pending = null;
+      // An earlier write of this group, which this one builds on, was not: the store lies.
+      if (pending.generation !== account.entry.generation) {
+        account.entry.fault = "STATE_ROLLED_BACK";
+        return err(refusal("STATE_ROLLED_BACK"));
+      }
+      confirm(account.entry, pending.link);
+      return DURABLE;
+    }
+    account.pending = null;
+    if (outcome?.kind === "conflict") {
+      this.#adopt(account, outcome.stored, "conflict");
+      return "retry";
+    }
+    account.entry.isStale = true;
+    account.entry.generation += 1;
+    return err(outcome?.cause ?? refusal("STATE_UNKNOWN"));
+  }
+
+  #refresh(account: Account<R>): Promise<Result<null, Refusal>> {
+    account.refreshing ??= this.load([account]).finally(() => {
+      account.refreshing = null;
+    });
+    return account.refreshing;
+  }
+
+  #adopt(account: Account<R>, stored: StoredRecord | null, cause: "read" | "conflict"): void {
+    if (stored === null) return adopt(this.#rule, account.entry, null, cause);
+    const opened = openRecord(this.#rule, account, stored);
+    if (opened.ok) return adopt(this.#rule, account.entry, opened.value, cause);
+    account.entry.isStale = false;
+    account.entry.fault = opened.error;
+  }
+}
+
+function tell<R>(pending: PendingWrite<R>, settled: Settled): void {
+  if (pending.account.pending === pending) pending.account.pending = null;
+  for (const waiter of pending.waiters) waiter(settled);
+}
+
+function settle<R>(
+  pending: PendingWrite<R>,
+  retry: () => Result<null, Refusal> | Promise<Result<null, Refusal>>,
+): Promise<Result<null, Refusal>> {
+  return new Promise((resolve) => {
+    pending.waiters.push((settled) => resolve(settled === "retry" ? retry() : settled));
+  });
+}

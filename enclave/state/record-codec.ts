@@ -1,0 +1,103 @@
+// Records and receipts as bytes. A record carries a tag that only an enclave with the key can make:
+// HMAC-SHA256 under a key that is derived from the signing key itself, over the network and the
+// public key, so that a record can't be forged, nor moved to another key or network. It can be
+// replayed: that is what versions, and the boot floor, are for (docs/safety.md).
+
+import { createHmac, hash, timingSafeEqual } from "node:crypto";
+import { encodeCbor } from "../../shared/bytes/cbor.ts";
+import { concatBytes } from "../../shared/bytes/compare.ts";
+import { type Result, err, ok } from "../../shared/result.ts";
+import type { Link } from "../core/guard.ts";
+import type { StoredRecord } from "../core/ports.ts";
+import type { Rule } from "../core/rule.ts";
+
+const VERSION = 1;
+const HEAD_BYTES = 32;
+const TAG_BYTES = 32;
+const PREFIX_BYTES = 1 + 8 + HEAD_BYTES;
+const RECORD_DOMAIN = new TextEncoder().encode("redoubt record v1\0");
+const RECEIPT_DOMAIN = new TextEncoder().encode("redoubt receipt v1\0");
+
+/** The head of a key that has no receipt yet. */
+export const NO_HEAD: Uint8Array = new Uint8Array(HEAD_BYTES);
+
+/** Whose record: the network's scope, the public key, and the key of its tag. */
+export type RecordOwner = {
+  readonly scope: Uint8Array;
+  readonly publicKey: Uint8Array;
+  readonly recordKey: Uint8Array;
+};
+
+/** version u8, seq u64, head 32, the rule's record, tag 32. */
+export function encodeRecord<R>(
+  rule: Pick<Rule<R, never, never>, "encode">,
+  owner: RecordOwner,
+  link: Link<R>,
+): Uint8Array {
+  const body = rule.encode(link.record);
+  const bytes = new Uint8Array(PREFIX_BYTES + body.length + TAG_BYTES);
+  bytes[0] = VERSION;
+  new DataView(bytes.buffer).setBigUint64(1, BigInt(link.seq));
+  bytes.set(link.head, 9);
+  bytes.set(body, PREFIX_BYTES);
+  const untagged = bytes.subarray(0, bytes.length - TAG_BYTES);
+  bytes.set(tagOf(owner, untagged), untagged.length);
+  return bytes;
+}
+
+/** Refuses anything but a record of this very owner, with the version that the store states. */
+export function openRecord<R>(
+  rule: Pick<Rule<R, never, never>, "parse">,
+  owner: RecordOwner,
+  stored: StoredRecord,
+): Result<Link<R>, "STATE_CORRUPT"> {
+  const bytes = stored.record;
+  if (bytes.length < PREFIX_BYTES + TAG_BYTES || bytes[0] !== VERSION) return err("STATE_CORRUPT");
+  const untagged = bytes.subarray(0, bytes.length - TAG_BYTES);
+  const tag = bytes.subarray(untagged.length);
+  if (!timingSafeEqual(tagOf(owner, untagged), tag)) return err("STATE_CORRUPT");
+  const seq = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(1);
+  if (seq !== BigInt(stored.seq)) return err("STATE_CORRUPT");
+  const record = rule.parse(untagged.subarray(PREFIX_BYTES));
+  if (record === undefined) return err("STATE_CORRUPT");
+  return ok({ record, seq: stored.seq, head: bytes.slice(9, PREFIX_BYTES) });
+}
+
+function tagOf(owner: RecordOwner, untagged: Uint8Array): Uint8Array {
+  return createHmac("sha256", owner.recordKey)
+    .update(RECORD_DOMAIN)
+    .update(owner.scope)
+    .update(owner.publicKey)
+    .update(untagged)
+    .digest();
+}
+
+/** One line of a key's history: why its record changed, and what was to be signed. */
+export type Receipt = {
+  /** An operation kind, or `init` or `import`. */
+  readonly kind: string;
+  /** The claim's heights (a block's slot; a vote's source and target). */
+  readonly heights: readonly bigint[];
+  readonly signingRoot: Uint8Array | null;
+  /** Trusted time of the decision. */
+  readonly timeMs: number;
+};
+
+/** CBOR `[1, seq, previous head, kind, heights, signing root, time]`. */
+export function encodeReceipt(receipt: Receipt, seq: number, previous: Uint8Array): Uint8Array {
+  return encodeCbor([
+    1,
+    seq,
+    previous,
+    receipt.kind,
+    receipt.heights,
+    receipt.signingRoot,
+    receipt.timeMs,
+  ]);
+}
+
+/** The head after a receipt: SHA-256 over the domain, the owner and the receipt's bytes. */
+export function headAfter(owner: RecordOwner, receipt: Uint8Array): Uint8Array {
+  const bytes = concatBytes(RECEIPT_DOMAIN, owner.scope, owner.publicKey, receipt);
+  return hash("sha256", bytes, "buffer");
+}

@@ -1,0 +1,48 @@
+// The operator's socket: a few of the enclave's methods, passed through as they are, for whoever
+// may open the socket file. It must never pass on more than its list: nobody signs, drains or hands
+// over keys here.
+
+import type { Server, Socket } from "node:net";
+import type { Address } from "../../shared/address.ts";
+import { ADMIN_DEADLINE_MS, LINK_COUNT_MAX } from "../../shared/limits.ts";
+import { Answerer, type Handlers } from "../../shared/wire/link.ts";
+import { ENCLAVE_METHODS } from "../../shared/wire/methods.ts";
+import type { EnclaveLink } from "./enclave-link.ts";
+import { listenOn } from "./socket.ts";
+
+const ADMIN_METHODS = {
+  status: ENCLAVE_METHODS.status,
+  "keys.list": ENCLAVE_METHODS["keys.list"],
+  "state.show": ENCLAVE_METHODS["state.show"],
+  "state.init": ENCLAVE_METHODS["state.init"],
+  "state.import": ENCLAVE_METHODS["state.import"],
+} as const;
+
+export type Admin = { close(): void };
+
+/** Rejects when the address can't be listened on. */
+export async function startAdmin(address: Address, link: EnclaveLink): Promise<Admin> {
+  const handlers: Handlers<typeof ADMIN_METHODS> = {
+    status: (params) => link.call("status", params, ADMIN_DEADLINE_MS),
+    "keys.list": (params) => link.call("keys.list", params, ADMIN_DEADLINE_MS),
+    "state.show": (params) => link.call("state.show", params, ADMIN_DEADLINE_MS),
+    "state.init": (params) => link.call("state.init", params, ADMIN_DEADLINE_MS),
+    "state.import": (params) => link.call("state.import", params, ADMIN_DEADLINE_MS),
+  };
+  const sockets = new Set<Socket>();
+  const server: Server = await listenOn(address, (socket) => {
+    sockets.add(socket);
+    const answerer = new Answerer(ADMIN_METHODS, handlers, socket, setImmediate);
+    socket.on("data", (chunk: Buffer) => {
+      if (!answerer.receive(chunk).ok) socket.destroy();
+    });
+    socket.on("close", () => sockets.delete(socket));
+  });
+  server.maxConnections = LINK_COUNT_MAX;
+  return {
+    close: () => {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+    },
+  };
+}

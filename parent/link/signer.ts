@@ -1,0 +1,83 @@
+// The enclave as the API sees it. It must never look into a body, and never hold more bodies than
+// the link takes: beyond that a request is refused at once rather than the link cut.
+
+import { type Refusal, refusal } from "../../shared/errors.ts";
+import { IN_FLIGHT_BYTES_MAX, REQUEST_DEADLINE_MS } from "../../shared/limits.ts";
+import { OPERATION_KINDS } from "../../shared/operation.ts";
+import { type Result, err, ok } from "../../shared/result.ts";
+import { DIALECTS } from "../../shared/wire/methods.ts";
+import type { EnclaveStatus, ReloadState, SignAsk, Signed, Signer, SignerKey } from "../ports.ts";
+import type { EnclaveLink } from "./enclave-link.ts";
+import type { Provisioner } from "./provision.ts";
+
+/** Half of what the link takes: frames that wait to be written are held twice. */
+const BODY_BYTES_IN_FLIGHT_MAX = IN_FLIGHT_BYTES_MAX / 2;
+
+export class LinkSigner implements Signer {
+  readonly #link: EnclaveLink;
+  readonly #provisioner: Provisioner;
+  readonly #storeRefusal: () => Refusal | null;
+  #inFlightCount = 0;
+  #inFlightBytes = 0;
+
+  /** `storeRefusal`: why our own store fails now, null when it works. */
+  constructor(
+    link: EnclaveLink,
+    provisioner: Provisioner,
+    storeRefusal: () => Refusal | null = () => null,
+  ) {
+    this.#link = link;
+    this.#provisioner = provisioner;
+    this.#storeRefusal = storeRefusal;
+  }
+
+  async sign(ask: SignAsk): Promise<Result<Signed, Refusal>> {
+    const bodyBytes = ask.body.length;
+    if (this.#inFlightBytes + bodyBytes > BODY_BYTES_IN_FLIGHT_MAX)
+      return err(refusal("LINK_BUSY"));
+    this.#inFlightCount += 1;
+    this.#inFlightBytes += bodyBytes;
+    const { key, kinds, body } = ask;
+    const params = { dialect: DIALECTS[ask.dialect], key, kinds, body };
+    const answer = await this.#link.call("sign", params, REQUEST_DEADLINE_MS);
+    this.#inFlightCount -= 1;
+    this.#inFlightBytes -= bodyBytes;
+    if (!answer.ok) return answer;
+    const kind = OPERATION_KINDS[answer.value.kind];
+    if (kind === undefined) return err(refusal("FRAME_MALFORMED"));
+    return ok({ kind, signature: answer.value.signature });
+  }
+
+  async attest(nonce: Uint8Array | null): Promise<Result<Uint8Array, Refusal>> {
+    const answer = await this.#link.call("attest", { nonce }, REQUEST_DEADLINE_MS);
+    return answer.ok ? ok(answer.value.document) : answer;
+  }
+
+  keys(): readonly SignerKey[] {
+    return this.#provisioner.keys();
+  }
+
+  manifest(): Uint8Array {
+    return this.#provisioner.manifest();
+  }
+
+  status(): EnclaveStatus | null {
+    return this.#link.status();
+  }
+
+  notReady(): Refusal | null {
+    return this.#provisioner.notReady() ?? this.#storeRefusal();
+  }
+
+  inFlightCount(): number {
+    return this.#inFlightCount;
+  }
+
+  reloadState(): ReloadState {
+    return this.#provisioner.reloadState();
+  }
+
+  startReload(): Result<null, Refusal<"RELOAD_RUNNING">> {
+    return this.#provisioner.startReload();
+  }
+}

@@ -1,0 +1,124 @@
+// The parent's configuration file: JSON, read once, checked whole, turned into typed values with
+// absolute paths. It must never guess: a key that it does not know is an error, because a misspelt
+// `clientCaFile` or `sources` would otherwise quietly leave a door open.
+
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { z } from "zod";
+import type { Address } from "../../shared/address.ts";
+import { BUNDLE_COUNT_MAX } from "../../shared/limits.ts";
+import { type Result, err, ok } from "../../shared/result.ts";
+import { addressOf } from "./address-schema.ts";
+import { apiSchema } from "./api-config.ts";
+
+/** Every problem found, each as `api.clients[0].keys: what is wrong`. */
+export type ConfigError = {
+  readonly code: "CONFIG_UNREADABLE" | "CONFIG_MALFORMED";
+  readonly problems: readonly string[];
+};
+
+const CONFIG_BYTES_MAX = 4 * 1024 * 1024;
+const LOG_LEVELS = ["error", "warn", "info"] as const;
+
+/** `host:443` as the relay's preface and TLS name it. */
+const hostPort = z.string().regex(/^[a-z0-9.-]{1,253}:[1-9]\d{0,4}$/, "expected host:port");
+const region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "expected an AWS region");
+const secretPrefix = z.string().regex(/^[A-Za-z0-9/_+=.@-]{1,256}$/, "expected a secret's prefix");
+
+/** The schema, with paths made absolute from the folder of the file. */
+function configSchema(folder: string) {
+  const path = z
+    .string()
+    .min(1)
+    .max(4096)
+    .refine((text) => !text.includes("\0"), "a path has no NUL")
+    .transform((text) => resolve(folder, text));
+  const bundleSource = z.discriminatedUnion("kind", [
+    z.strictObject({ kind: z.literal("directory"), path }),
+    z.strictObject({
+      kind: z.literal("secrets-manager"),
+      region,
+      prefix: secretPrefix,
+      endpoint: z.url({ protocol: /^https?$/ }).optional(),
+      caFile: path.optional(),
+    }),
+  ]);
+  const credentialSource = z.discriminatedUnion("kind", [
+    z.strictObject({
+      kind: z.literal("imds"),
+      baseUrl: z.url({ protocol: /^http$/ }).optional(),
+    }),
+    z.strictObject({ kind: z.literal("file"), path }),
+  ]);
+  return z.strictObject({
+    enclave: z.strictObject({ address: addressOf("unix", "tcp", "vsock") }),
+    manifest: path,
+    bundles: z.array(bundleSource).min(1).max(BUNDLE_COUNT_MAX),
+    credentials: credentialSource,
+    store: z.strictObject({ listen: addressOf("unix", "tcp", "vsock"), path }),
+    relay: z
+      .strictObject({
+        listen: addressOf("unix", "tcp", "vsock"),
+        allow: z.array(hostPort).max(16),
+        /** Where to connect instead, for stand-ins and private endpoints. */
+        hosts: z.record(hostPort, hostPort).default({}),
+      })
+      .superRefine((relay, context) => {
+        for (const host of Object.keys(relay.hosts)) {
+          if (relay.allow.includes(host)) continue;
+          context.addIssue({ code: "custom", path: ["hosts", host], message: "not in `allow`" });
+        }
+      }),
+    api: apiSchema(path),
+    ops: z
+      .strictObject({ listen: addressOf("tcp").default(loopback(9001)) })
+      .default({ listen: loopback(9001) }),
+    admin: z.strictObject({ listen: addressOf("unix") }),
+    log: z.strictObject({ level: z.enum(LOG_LEVELS).default("info") }).default({ level: "info" }),
+  });
+}
+
+function loopback(port: number): Address {
+  return { kind: "tcp", host: "127.0.0.1", port };
+}
+
+export type Config = z.infer<ReturnType<typeof configSchema>>;
+export type BundleSource = Config["bundles"][number];
+export type CredentialSource = Config["credentials"];
+export type LogLevel = Config["log"]["level"];
+
+export async function readConfig(path: string): Promise<Result<Config, ConfigError>> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
+    return err({ code: "CONFIG_UNREADABLE", problems: [`${path}: ${reason}`] });
+  }
+  if (bytes.length > CONFIG_BYTES_MAX) {
+    return err({ code: "CONFIG_UNREADABLE", problems: [`${path}: too large`] });
+  }
+  return parseConfig(bytes, dirname(resolve(path)));
+}
+
+/** Relative paths in the file start at `folder`. */
+export function parseConfig(bytes: Uint8Array, folder: string): Result<Config, ConfigError> {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    return err({ code: "CONFIG_MALFORMED", problems: ["the file is not JSON in UTF-8"] });
+  }
+  const parsed = configSchema(folder).safeParse(json);
+  if (parsed.success) return ok(parsed.data);
+  return err({ code: "CONFIG_MALFORMED", problems: parsed.error.issues.map(problemOf) });
+}
+
+function problemOf(issue: z.core.$ZodIssue): string {
+  let path = "";
+  for (const part of issue.path) {
+    if (typeof part === "number") path += `[${part}]`;
+    else path += path === "" ? String(part) : `.${String(part)}`;
+  }
+  return `${path === "" ? "the file" : path}: ${issue.message}`;
+}

@@ -1,0 +1,108 @@
+// The store's thread: it listens on the store's own socket and answers the enclave there, so that
+// neither SQL nor fsync ever blocks the parent's event loop. It must never answer from memory:
+// what it says is what the database says. The main thread gets statistics and the end.
+
+import type { Server, Socket } from "node:net";
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { parseAddress } from "../../shared/address.ts";
+import { invariant } from "../../shared/invariant.ts";
+import { LINK_COUNT_MAX } from "../../shared/limits.ts";
+import { ok } from "../../shared/result.ts";
+import { Answerer, type Handlers } from "../../shared/wire/link.ts";
+import { STORE_METHODS } from "../../shared/wire/methods.ts";
+import { listenOn } from "../link/socket.ts";
+import { RecordDatabase } from "./database.ts";
+import { CommitGroup } from "./group.ts";
+import { type WorkerMessage, isWorkerTask } from "./worker-message.ts";
+
+const REPORT_INTERVAL_MS = 1000;
+
+async function serve(port: MessagePort): Promise<void> {
+  const task: unknown = workerData;
+  invariant(isWorkerTask(task), "the store's thread is started by startStore");
+  const post = (message: WorkerMessage) => port.postMessage(message);
+  const database = new RecordDatabase(task.path);
+  const opened = database.open();
+  if (!opened.ok) {
+    post({ kind: "refused", fault: opened.error });
+    return port.close();
+  }
+  const group = new CommitGroup((commits) => database.commitAll(commits), setImmediate);
+  const handlers = storeHandlers(database, group);
+  const sockets = new Set<Socket>();
+  const server = await listen(task.listen, (socket) => accept(socket, sockets, handlers));
+  if (server === null) {
+    database.close();
+    post({ kind: "refused", fault: { code: "STORE_UNAVAILABLE", reason: "listen" } });
+    return port.close();
+  }
+  const reports = setInterval(() => {
+    database.probe();
+    post(report(database));
+  }, REPORT_INTERVAL_MS);
+  // The only message that the main thread sends: stop. Commits that arrived are answered first.
+  port.once("message", () => {
+    clearInterval(reports);
+    server.close();
+    group.flush();
+    setImmediate(() => {
+      for (const socket of sockets) socket.destroySoon();
+      database.close();
+      post(report(database));
+      port.close();
+    });
+  });
+  post({ kind: "listening" });
+}
+
+function storeHandlers(
+  database: RecordDatabase,
+  group: CommitGroup,
+): Handlers<typeof STORE_METHODS> {
+  return {
+    "store.read": ({ scope, keys }) => {
+      group.flush();
+      return database.read(scope, keys);
+    },
+    "store.commit": (commit) => (commit.writes.length === 0 ? ok([]) : group.add(commit)),
+  };
+}
+
+/** Answers of one group are there together: they leave at the end of the same turn. */
+function atEndOfTurn(run: () => void): void {
+  process.nextTick(run);
+}
+
+function accept(
+  socket: Socket,
+  sockets: Set<Socket>,
+  handlers: Handlers<typeof STORE_METHODS>,
+): void {
+  if (sockets.size >= LINK_COUNT_MAX) {
+    socket.destroy();
+    return;
+  }
+  sockets.add(socket);
+  const answerer = new Answerer(STORE_METHODS, handlers, socket, atEndOfTurn);
+  socket.on("data", (chunk: Buffer) => {
+    if (!answerer.receive(chunk).ok) socket.destroy();
+  });
+  socket.on("close", () => sockets.delete(socket));
+}
+
+async function listen(text: string, onSocket: (socket: Socket) => void): Promise<Server | null> {
+  const address = parseAddress(text);
+  invariant(address.ok, "the configuration was parsed");
+  try {
+    return await listenOn(address.value, onSocket);
+  } catch {
+    return null;
+  }
+}
+
+function report(database: RecordDatabase): WorkerMessage {
+  return { kind: "report", stats: database.stats, fault: database.fault };
+}
+
+invariant(parentPort !== null, "the store runs in a thread of its own");
+await serve(parentPort);

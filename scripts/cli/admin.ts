@@ -1,0 +1,87 @@
+// The operator's end of the parent's admin socket: the enclave's methods over a unix socket that
+// only the operator's user may open. It must never retry by itself: whether a call that got no
+// answer took effect is for the operator to look up.
+
+import { createConnection, type Socket } from "node:net";
+import { parseAddress } from "../../shared/address.ts";
+import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
+import { DETAIL_NAMES, ERRORS, type Refusal, refusal } from "../../shared/errors.ts";
+import { ADMIN_DEADLINE_MS, CONNECT_DEADLINE_MS } from "../../shared/limits.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import { Caller } from "../../shared/wire/link.ts";
+import {
+  type AnswerOf,
+  ENCLAVE_METHODS,
+  type EnclaveMethod,
+  type ParamsOf,
+} from "../../shared/wire/methods.ts";
+
+/** Relative to the caller's folder, which may be deeper than a socket's path may be long. */
+const DEFAULT_PATH = ".redoubt/local/admin.sock";
+const EXPIRY_CHECK_MS = 250;
+
+type Calls = typeof ENCLAVE_METHODS;
+
+export interface Admin {
+  call<Name extends EnclaveMethod>(
+    name: Name,
+    params: ParamsOf<Calls[Name]>,
+  ): Promise<Result<AnswerOf<Calls[Name]>, Refusal>>;
+  close(): void;
+}
+
+/** The socket's path of `--admin`, or of its absence. */
+export function parseAdminPath(option: string | undefined): Result<string, "ADDRESS"> {
+  if (option === undefined) return ok(DEFAULT_PATH);
+  const address = parseAddress(option);
+  if (!address.ok || address.value.kind !== "unix") return err("ADDRESS");
+  return ok(address.value.path);
+}
+
+export async function openAdmin(path: string): Promise<Result<Admin, Refusal<"LINK_DOWN">>> {
+  const socket = await connect(path);
+  if (socket === null) return err(refusal("LINK_DOWN"));
+  const caller = new Caller(ENCLAVE_METHODS, socket, setImmediate);
+  const expiry = setInterval(() => caller.expire(performance.now()), EXPIRY_CHECK_MS);
+  const close = (): void => {
+    clearInterval(expiry);
+    caller.close();
+    socket.destroy();
+  };
+  socket.on("data", (chunk: Uint8Array) => {
+    if (!caller.receive(chunk).ok) close();
+  });
+  socket.on("close", close);
+  return ok({
+    call: (name, params) => caller.call(name, params, performance.now(), ADMIN_DEADLINE_MS),
+    close,
+  });
+}
+
+/** Null when nobody listens there. */
+function connect(path: string): Promise<Socket | null> {
+  return new Promise((settle) => {
+    const socket = createConnection({ path });
+    const fail = (): void => {
+      socket.destroy();
+      settle(null);
+    };
+    socket.setTimeout(CONNECT_DEADLINE_MS, fail);
+    socket.on("error", fail);
+    socket.once("connect", () => {
+      socket.setTimeout(0);
+      settle(socket);
+    });
+  });
+}
+
+/** One line for people: the code, its text, and the values that belong to it. */
+export function describeRefusal(error: Refusal): string {
+  const names = DETAIL_NAMES[error.code] ?? [];
+  const details = (error.detail ?? []).map((value, index) => {
+    const text = value instanceof Uint8Array ? encodePrefixedHex(value) : String(value);
+    return `${names[index] ?? "detail"} ${text}`;
+  });
+  const suffix = details.length === 0 ? "" : ` (${details.join(", ")})`;
+  return `${error.code}: ${ERRORS[error.code].text}${suffix}`;
+}

@@ -1,0 +1,148 @@
+// Where `redoubt verify` gets its bytes: a file, or a running signer asked with a fresh nonce. It
+// only fetches and takes apart; it must never judge, and never read more than its limit.
+
+import { readFile, stat } from "node:fs/promises";
+import { type RequestOptions, request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
+import type { StatedKey } from "../../shared/attestation/statement.ts";
+import { encodeHex, parseHex } from "../../shared/bytes/hex.ts";
+import {
+  ATTESTATION_BYTES_MAX,
+  KEY_COUNT_MAX,
+  KMS_DEADLINE_MS,
+  MANIFEST_BYTES_MAX,
+} from "../../shared/limits.ts";
+import { type Result, err, ok } from "../../shared/result.ts";
+import { SCHEMES, isScheme } from "../../shared/scheme.ts";
+
+/** What was found: a bare document, or one with the manifest and keys that it commits to. */
+export type AttestationSource = {
+  readonly document: Uint8Array;
+  readonly manifest: Uint8Array | null;
+  readonly keys: readonly StatedKey[] | null;
+};
+
+export type TlsFiles = {
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly ca: string | undefined;
+};
+
+/** 100,000 keys of 96 hex digits, a manifest in base64, a document. */
+const SOURCE_BYTES_MAX = 32 * 1024 * 1024;
+const OPENING_BRACE = 0x7b;
+
+/** Reads a file; the error is a sentence for people. */
+export async function readSourceFile(path: string): Promise<Result<Uint8Array, string>> {
+  try {
+    const { size } = await stat(path);
+    if (size > SOURCE_BYTES_MAX) return err(`${path} is larger than ${SOURCE_BYTES_MAX} bytes`);
+    return ok(new Uint8Array(await readFile(path)));
+  } catch (error) {
+    return err(`${path} can't be read (${reasonOf(error)})`);
+  }
+}
+
+/** GET the attestation of a signer over `nonce`. A URL without a path gets `/attestation`. */
+export async function fetchSource(
+  url: URL,
+  nonce: Uint8Array,
+  files: TlsFiles,
+): Promise<Result<Uint8Array, string>> {
+  const target = new URL(url);
+  if (target.pathname === "/") target.pathname = "/attestation";
+  target.searchParams.set("nonce", encodeHex(nonce));
+  try {
+    const tls = {
+      ...(files.cert === undefined ? {} : { cert: await readFile(files.cert) }),
+      ...(files.key === undefined ? {} : { key: await readFile(files.key) }),
+      ...(files.ca === undefined ? {} : { ca: await readFile(files.ca) }),
+    };
+    return ok(await get(target, { ...tls, minVersion: "TLSv1.3" }));
+  } catch (error) {
+    return err(`${target.origin} can't be asked (${reasonOf(error)})`);
+  }
+}
+
+function get(url: URL, options: RequestOptions & { readonly minVersion: "TLSv1.3" }) {
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
+  const send = url.protocol === "https:" ? requestHttps : requestHttp;
+  const signal = AbortSignal.timeout(KMS_DEADLINE_MS);
+  const request = send(url, { ...options, signal, agent: false }, (response) => {
+    const chunks: Buffer[] = [];
+    let byteCount = 0;
+    response.on("data", (chunk: Buffer) => {
+      byteCount += chunk.length;
+      if (byteCount > SOURCE_BYTES_MAX) response.destroy(new Error("the answer is too large"));
+      else chunks.push(chunk);
+    });
+    response.on("error", reject);
+    response.on("end", () => {
+      if (response.statusCode === 200) resolve(new Uint8Array(Buffer.concat(chunks)));
+      else reject(new Error(`status ${response.statusCode ?? 0}`));
+    });
+  });
+  request.on("error", reject);
+  request.end();
+  return promise;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Error) return "code" in error ? String(error.code) : error.message;
+  return "unknown";
+}
+
+/** A document, or the JSON object that the signer answers; other members of it are passed over. */
+export function parseSource(bytes: Uint8Array): Result<AttestationSource, string> {
+  if (bytes[0] !== OPENING_BRACE) return ok({ document: bytes, manifest: null, keys: null });
+  const members = parseObject(bytes);
+  if (members === undefined) return err("the answer is not a JSON object");
+  const document = parseBase64(members.get("document"), ATTESTATION_BYTES_MAX);
+  const manifest = parseBase64(members.get("manifest"), MANIFEST_BYTES_MAX);
+  const keys = parseKeys(members.get("publicKeys"));
+  if (document === undefined) return err("`document` is not base64 of a document");
+  if (manifest === undefined) return err("`manifest` is not base64 of a manifest");
+  if (keys === undefined) return err("`publicKeys` is not a list of public keys in hex");
+  return ok({ document, manifest, keys });
+}
+
+function parseObject(bytes: Uint8Array): ReadonlyMap<string, unknown> | undefined {
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+    return new Map<string, unknown>(Object.entries(value));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Canonical base64 only: what encodes again to the same text. */
+function parseBase64(value: unknown, bytesMax: number): Uint8Array | undefined {
+  if (typeof value !== "string" || value.length > Math.ceil(bytesMax / 3) * 4) return undefined;
+  const bytes = Buffer.from(value, "base64");
+  return bytes.toString("base64") === value ? new Uint8Array(bytes) : undefined;
+}
+
+function parseKeys(value: unknown): readonly StatedKey[] | undefined {
+  if (!Array.isArray(value) || value.length > KEY_COUNT_MAX) return undefined;
+  const keys: StatedKey[] = [];
+  for (const text of value) {
+    if (typeof text !== "string") return undefined;
+    const publicKey = parseHex(text.startsWith("0x") ? text.slice(2) : text);
+    const key = publicKey.ok ? statedKeyOf(publicKey.value) : undefined;
+    if (key === undefined) return undefined;
+    keys.push(key);
+  }
+  return keys;
+}
+
+/** The list has no schemes in it: the length of a public key tells, as long as only one fits. */
+function statedKeyOf(publicKey: Uint8Array): StatedKey | undefined {
+  const schemes = Object.entries(SCHEMES)
+    .filter(([, scheme]) => scheme.publicKeyBytes === publicKey.length)
+    .map(([name]) => name)
+    .filter(isScheme);
+  const [scheme, other] = schemes;
+  return scheme === undefined || other !== undefined ? undefined : { scheme, publicKey };
+}

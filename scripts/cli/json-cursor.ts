@@ -1,0 +1,110 @@
+// Walks strict JSON (RFC 8259) in bytes, without a tree and without a string of the whole file: a
+// file may be larger than the longest string there is. It takes the part of JSON that EIP-3076
+// needs: objects, arrays and plain strings. It must never accept what two readers could read
+// differently: duplicate names, unknown names, escapes, anything after the end.
+
+const CODE = {
+  quote: 0x22,
+  comma: 0x2c,
+  colon: 0x3a,
+  backslash: 0x5c,
+  openArray: 0x5b,
+  closeArray: 0x5d,
+  openObject: 0x7b,
+  closeObject: 0x7d,
+} as const;
+
+const ascii = new TextDecoder("ascii");
+
+/** Thrown inside the walk only; whoever starts a walk catches it. */
+export class MalformedJson extends Error {
+  readonly offset: number;
+
+  constructor(offset: number) {
+    super("malformed JSON");
+    this.offset = offset;
+  }
+}
+
+/** What to do at the value of each name of an object. */
+export type Members = Readonly<Record<string, () => void>>;
+
+export class JsonCursor {
+  readonly #bytes: Uint8Array;
+  #offset = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** Throws unless only white space is left. */
+  end(): void {
+    this.#skipSpace();
+    if (this.#offset !== this.#bytes.length) this.fail();
+  }
+
+  fail(): never {
+    throw new MalformedJson(this.#offset);
+  }
+
+  /** Each name at most once; names that are not in `members` are refused. */
+  object(members: Members, requiredNames: readonly string[]): void {
+    this.#expect(CODE.openObject);
+    const seen = new Set<string>();
+    if (!this.#take(CODE.closeObject)) {
+      do {
+        const name = this.string(64);
+        const member = Object.hasOwn(members, name) ? members[name] : undefined;
+        if (member === undefined || seen.has(name)) this.fail();
+        seen.add(name);
+        this.#expect(CODE.colon);
+        member();
+      } while (this.#take(CODE.comma));
+      this.#expect(CODE.closeObject);
+    }
+    if (!requiredNames.every((name) => seen.has(name))) this.fail();
+  }
+
+  array(element: () => void): void {
+    this.#expect(CODE.openArray);
+    if (this.#take(CODE.closeArray)) return;
+    do element();
+    while (this.#take(CODE.comma));
+    this.#expect(CODE.closeArray);
+  }
+
+  /** Printable ASCII without escapes: all that the names and values of the format are made of. */
+  string(lengthMax: number): string {
+    this.#expect(CODE.quote);
+    const start = this.#offset;
+    for (;;) {
+      const code = this.#bytes[this.#offset];
+      if (code === CODE.quote) break;
+      if (code === undefined || code < 0x20 || code > 0x7e || code === CODE.backslash) this.fail();
+      if (this.#offset - start >= lengthMax) this.fail();
+      this.#offset += 1;
+    }
+    const text = ascii.decode(this.#bytes.subarray(start, this.#offset));
+    this.#offset += 1;
+    return text;
+  }
+
+  #skipSpace(): void {
+    for (;;) {
+      const code = this.#bytes[this.#offset];
+      if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return;
+      this.#offset += 1;
+    }
+  }
+
+  #take(code: number): boolean {
+    this.#skipSpace();
+    if (this.#bytes[this.#offset] !== code) return false;
+    this.#offset += 1;
+    return true;
+  }
+
+  #expect(code: number): void {
+    if (!this.#take(code)) this.fail();
+  }
+}

@@ -1,0 +1,18 @@
+// Platform configuration registers: how one grows, and which one holds our manifest.
+
+import { sha384 } from "@noble/hashes/sha2.js";
+import { concatBytes } from "../bytes/compare.ts";
+import { PCR_BYTES } from "../limits.ts";
+
+/** The first register that is free for applications; it holds the measured manifest. */
+export const MANIFEST_PCR_INDEX = 16;
+
+/** What the NSM makes of ExtendPCR: SHA384(old || data). The data is not hashed before. */
+export function extendedPcr(old: Uint8Array, data: Uint8Array): Uint8Array {
+  return sha384(concatBytes(old, data));
+}
+
+/** PCR16 of an enclave that measured the manifest with this SHA-384, once, and nothing else. */
+export function manifestPcr(manifestDigest: Uint8Array): Uint8Array {
+  return extendedPcr(new Uint8Array(PCR_BYTES), manifestDigest);
+}

@@ -1,0 +1,191 @@
+// A parent's admin socket with an enclave behind it that keeps records in memory: for the tests of
+// the command line. It has the semantics of the contract (an import only raises; unknown keys are
+// left out) and can be told to break them.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { isEqualBytes } from "../../shared/bytes/compare.ts";
+import { encodeHex } from "../../shared/bytes/hex.ts";
+import { refusal } from "../../shared/errors.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import { Answerer, type Handlers } from "../../shared/wire/link.ts";
+import {
+  ENCLAVE_METHODS,
+  type EthereumFloor,
+  type EthereumState,
+} from "../../shared/wire/methods.ts";
+
+export type FakeAdminOptions = {
+  readonly keys: readonly Uint8Array[];
+  readonly genesisValidatorsRoot: Uint8Array | null;
+  readonly phase?: string;
+  /** How many keys one answer of `keys.list` has. */
+  readonly listCount?: number;
+  /** Answers an import as if it had been done, without raising anything. */
+  readonly forgetsImports?: boolean;
+};
+
+type Methods = typeof ENCLAVE_METHODS;
+
+export class FakeAdmin {
+  readonly states = new Map<string, EthereumState>();
+  /** Method names in the order in which they arrived. */
+  readonly calls: string[] = [];
+  readonly #options: FakeAdminOptions;
+  #server: Server | null = null;
+  #folder = "";
+
+  constructor(options: FakeAdminOptions) {
+    this.#options = options;
+  }
+
+  get url(): string {
+    return `unix://${join(this.#folder, "admin.sock")}`;
+  }
+
+  get folder(): string {
+    return this.#folder;
+  }
+
+  async start(): Promise<void> {
+    this.#folder = await mkdtemp(join(tmpdir(), "redoubt-admin-"));
+    const server = createServer((socket) => {
+      const answerer = new Answerer(ENCLAVE_METHODS, this.#handlers(), socket, setImmediate);
+      socket.on("data", (chunk: Uint8Array) => {
+        if (!answerer.receive(chunk).ok) socket.destroy();
+      });
+      socket.on("error", () => socket.destroy());
+    });
+    this.#server = server;
+    await new Promise<void>((settle) => {
+      server.listen(join(this.#folder, "admin.sock"), () => settle());
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#server?.close();
+    await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  put(key: Uint8Array, state: Partial<EthereumState>): void {
+    const stored = this.states.get(encodeHex(key)) ?? emptyState(key);
+    this.states.set(encodeHex(key), { ...stored, hasRecord: true, ...state });
+  }
+
+  #holds(key: Uint8Array): boolean {
+    return this.#options.keys.some((held) => isEqualBytes(held, key));
+  }
+
+  #stateOf(key: Uint8Array): EthereumState {
+    return this.states.get(encodeHex(key)) ?? emptyState(key);
+  }
+
+  #handlers(): Handlers<Methods> {
+    return {
+      status: () => this.#status(),
+      "keys.list": ({ offset }) => this.#list(offset),
+      "state.show": ({ keys }) => {
+        this.calls.push("state.show");
+        if (!keys.every((key) => this.#holds(key))) return err(refusal("KEY_UNKNOWN"));
+        return ok(keys.map((key) => this.#stateOf(key)));
+      },
+      "state.init": ({ keys }) => {
+        this.calls.push("state.init");
+        const missing = keys.filter((key) => !this.#stateOf(key).hasRecord);
+        for (const key of missing) this.put(Uint8Array.from(key), { seq: 1 });
+        return ok({ createdCount: missing.length });
+      },
+      "state.import": ({ genesisValidatorsRoot, floors, isDryRun }) => {
+        this.calls.push(isDryRun ? "state.import dry" : "state.import");
+        const ours = this.#options.genesisValidatorsRoot;
+        if (ours === null || !isEqualBytes(ours, genesisValidatorsRoot)) {
+          return err(refusal("INTERCHANGE_NETWORK"));
+        }
+        return ok(this.#import(floors, isDryRun));
+      },
+      "manifest.put": refuse,
+      "credentials.put": refuse,
+      "bundle.put": refuse,
+      "bundle.open": refuse,
+      "bundle.retain": refuse,
+      "state.open": refuse,
+      attest: refuse,
+      sign: refuse,
+      drain: refuse,
+    };
+  }
+
+  #status() {
+    return ok({
+      phase: this.#options.phase ?? "Ready",
+      software: "fake",
+      bootId: new Uint8Array(16),
+      manifestDigest: null,
+      genesisValidatorsRoot: this.#options.genesisValidatorsRoot,
+      bundleIds: [],
+      keyCount: this.#options.keys.length,
+      recordCount: this.states.size,
+      floor: null,
+      highWatermark: null,
+      timeMs: 0,
+      timeAgeMs: 0,
+    });
+  }
+
+  #list(offset: number) {
+    const { keys, listCount = 4096 } = this.#options;
+    return ok({
+      totalCount: keys.length,
+      keys: keys
+        .slice(offset, offset + listCount)
+        .map((publicKey) => ({ scheme: 1, publicKey: Uint8Array.from(publicKey) })),
+    });
+  }
+
+  #import(floors: readonly EthereumFloor[], isDryRun: boolean): readonly EthereumState[] {
+    const held = floors.filter((floor) => this.#holds(floor.key));
+    const forgets = this.#options.forgetsImports ?? false;
+    const after = held.map((floor) => {
+      const before = this.#stateOf(floor.key);
+      return forgets ? before : raise(before, floor);
+    });
+    if (!isDryRun) for (const state of after) this.states.set(encodeHex(state.key), state);
+    return after;
+  }
+}
+
+function refuse(): Result<never, { readonly code: "METHOD_UNKNOWN" }> {
+  return err(refusal("METHOD_UNKNOWN"));
+}
+
+function raise(before: EthereumState, floor: EthereumFloor): EthereumState {
+  return {
+    ...before,
+    key: Uint8Array.from(before.key),
+    hasRecord: true,
+    seq: before.seq + 1,
+    blockSlot: greater(before.blockSlot, floor.blockSlot),
+    source: greater(before.source, floor.source),
+    target: greater(before.target, floor.target),
+  };
+}
+
+function greater(a: bigint | null, b: bigint | null): bigint | null {
+  if (a === null) return b;
+  return b === null || a > b ? a : b;
+}
+
+function emptyState(key: Uint8Array): EthereumState {
+  return {
+    key: Uint8Array.from(key),
+    hasRecord: false,
+    seq: 0,
+    blockSlot: null,
+    blockRoot: null,
+    source: null,
+    target: null,
+    attestationRoot: null,
+  };
+}

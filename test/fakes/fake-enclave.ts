@@ -1,0 +1,185 @@
+// An enclave as the parent's link sees it: phases, bundles and keys without any cryptography, over
+// a unix socket. It counts what it is asked, fails where a test says so, and can restart.
+
+import { createHash, randomBytes } from "node:crypto";
+import type { Server, Socket } from "node:net";
+import { listenOn } from "../../parent/link/socket.ts";
+import { parseBundle } from "../../shared/bundle/format.ts";
+import { concatBytes } from "../../shared/bytes/compare.ts";
+import { encodeHex } from "../../shared/bytes/hex.ts";
+import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
+import { type Result, err, ok } from "../../shared/result.ts";
+import { Answerer, type Handlers } from "../../shared/wire/link.ts";
+import { type AnswerOf, ENCLAVE_METHODS, type EnclaveMethod } from "../../shared/wire/methods.ts";
+
+type Methods = typeof ENCLAVE_METHODS;
+type OpenBundle = { readonly id: Uint8Array; readonly keys: readonly Uint8Array[] };
+
+export class FakeEnclave {
+  phase = "Booting";
+  bootId: Uint8Array = randomBytes(16);
+  manifestDigest: Uint8Array | null = null;
+  /** Codes that a method answers with instead, in order; then it works. */
+  readonly failures = new Map<EnclaveMethod, ErrorCode[]>();
+  /** Codes that `bundle.open` answers for a bundle, by the hex of its id, until removed. */
+  readonly badBundles = new Map<string, ErrorCode>();
+  /** Methods that get no answer. */
+  readonly silent = new Set<EnclaveMethod>();
+  calls: string[] = [];
+  credentialCount = 0;
+  readonly #path: string;
+  readonly #sockets = new Set<Socket>();
+  readonly #put = new Map<string, Uint8Array>();
+  #open: OpenBundle[] = [];
+  #server: Server | null = null;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  get keyCount(): number {
+    return this.#open.reduce((count, { keys }) => count + keys.length, 0);
+  }
+
+  async listen(): Promise<void> {
+    this.#server = await listenOn({ kind: "unix", path: this.#path }, (socket) => {
+      this.#sockets.add(socket);
+      const answerer = new Answerer(ENCLAVE_METHODS, this.#handlers(), socket, setImmediate);
+      socket.on("data", (chunk: Buffer) => {
+        if (!answerer.receive(chunk).ok) socket.destroy();
+      });
+      socket.on("close", () => this.#sockets.delete(socket));
+    });
+  }
+
+  /** Cuts every connection; the enclave itself goes on. */
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async stop(): Promise<void> {
+    const server = this.#server;
+    this.#server = null;
+    if (server === null) return;
+    await new Promise((settle) => {
+      server.close(settle);
+      this.cut();
+    });
+  }
+
+  /** Another boot: everything is forgotten. */
+  async restart(): Promise<void> {
+    await this.stop();
+    this.phase = "Booting";
+    this.bootId = randomBytes(16);
+    this.manifestDigest = null;
+    this.#open = [];
+    this.#put.clear();
+    this.calls = [];
+    await this.listen();
+  }
+
+  openIds(): readonly string[] {
+    return this.#open.map(({ id }) => encodeHex(id));
+  }
+
+  #handlers(): Handlers<Methods> {
+    return {
+      status: () => this.#answer("status", () => ok(this.#status())),
+      "manifest.put": ({ manifest }) =>
+        this.#answer("manifest.put", () => {
+          if (this.phase !== "Booting") return err(refusal("PHASE_REFUSED", this.phase));
+          this.manifestDigest = createHash("sha384").update(manifest).digest();
+          this.phase = "Measured";
+          return ok({ digest: this.manifestDigest });
+        }),
+      "credentials.put": () =>
+        this.#answer("credentials.put", () => {
+          this.credentialCount += 1;
+          return ok({});
+        }),
+      "bundle.put": ({ name, offset, bytes }) =>
+        this.#answer("bundle.put", () => {
+          const before = offset === 0 ? new Uint8Array(0) : this.#put.get(name);
+          if (before?.length !== offset) return err(refusal("BUNDLE_INCOMPLETE"));
+          this.#put.set(name, concatBytes(before, bytes));
+          return ok({});
+        }),
+      "bundle.open": ({ name }) => this.#answer("bundle.open", () => this.#openBundle(name)),
+      "bundle.retain": ({ bundleIds }) =>
+        this.#answer("bundle.retain", () => {
+          const before = this.keyCount;
+          const kept = new Set(bundleIds.map(encodeHex));
+          this.#open = this.#open.filter(({ id }) => kept.has(encodeHex(id)));
+          return ok({ droppedKeyCount: before - this.keyCount });
+        }),
+      "state.open": () =>
+        this.#answer("state.open", () => {
+          if (this.phase !== "Unsealed") return err(refusal("PHASE_REFUSED", this.phase));
+          this.phase = "Ready";
+          return ok({ keyCount: this.keyCount, recordCount: 0 });
+        }),
+      "state.init": ({ keys }) =>
+        this.#answer("state.init", () => ok({ createdCount: keys.length })),
+      "state.show": () => this.#answer("state.show", () => ok([])),
+      "state.import": () => this.#answer("state.import", () => ok([])),
+      "keys.list": ({ offset }) => this.#answer("keys.list", () => ok(this.#page(offset))),
+      attest: () => this.#answer("attest", () => ok({ document: new Uint8Array(1) })),
+      sign: ({ body }) =>
+        this.#answer("sign", () => {
+          if (this.phase !== "Ready") return err(refusal("PHASE_REFUSED", this.phase));
+          return ok({ kind: 1, signature: body });
+        }),
+      drain: () => this.#answer("drain", () => ok({})),
+    };
+  }
+
+  #answer<Name extends EnclaveMethod>(
+    name: Name,
+    answer: () => Result<AnswerOf<Methods[Name]>, Refusal>,
+  ): Result<AnswerOf<Methods[Name]>, Refusal> | Promise<Result<AnswerOf<Methods[Name]>, Refusal>> {
+    if (name !== "status") this.calls.push(name);
+    if (this.silent.has(name)) return new Promise(() => {});
+    const code = this.failures.get(name)?.shift();
+    return code === undefined ? answer() : err(refusal(code));
+  }
+
+  #status(): AnswerOf<Methods["status"]> {
+    return {
+      phase: this.phase,
+      software: "fake",
+      bootId: this.bootId,
+      manifestDigest: this.manifestDigest,
+      bundleIds: this.#open.map(({ id }) => id),
+      keyCount: this.keyCount,
+      recordCount: 0,
+      floor: null,
+      highWatermark: null,
+      timeMs: 0,
+      timeAgeMs: 0,
+    };
+  }
+
+  #openBundle(name: string): Result<AnswerOf<Methods["bundle.open"]>, Refusal> {
+    const bytes = this.#put.get(name);
+    if (bytes === undefined) return err(refusal("BUNDLE_INCOMPLETE"));
+    const bundle = parseBundle(bytes);
+    if (!bundle.ok) return bundle;
+    const { id, keyCount } = bundle.value.header;
+    const bad = this.badBundles.get(encodeHex(id));
+    if (bad !== undefined) return err(refusal(bad));
+    // The fake bundle's body says which keys it holds: one byte each.
+    const keys = [...bundle.value.ciphertext].map((byte) => new Uint8Array(48).fill(byte));
+    const held = new Set(this.#open.flatMap((open) => open.keys.map(encodeHex)));
+    if (keys.some((key) => held.has(encodeHex(key)))) return err(refusal("KEY_DUPLICATE"));
+    this.#open.push({ id: id.slice(), keys });
+    if (this.phase === "Measured") this.phase = "Unsealed";
+    return ok({ bundleId: id, keyCount });
+  }
+
+  #page(offset: number): AnswerOf<Methods["keys.list"]> {
+    const keys = this.#open.flatMap((open) => open.keys);
+    const page = keys.slice(offset, offset + 2).map((publicKey) => ({ scheme: 1, publicKey }));
+    return { totalCount: keys.length, keys: page };
+  }
+}

@@ -1,0 +1,103 @@
+// The whole enclave in this process, for tests that drive it through its wire: real service, real
+// guard, real keys, real signatures, the NSM simulator, frames over an in-memory stream. What a test
+// decides is the clock, the store, and what the parent sends.
+
+import { TrustedTime } from "../../enclave/attestation/trusted-time.ts";
+import { createNsm } from "../../enclave/attestation/nsm.ts";
+import type { KeyReleaser, MonotonicClock, SignPool, StateStore } from "../../enclave/core/ports.ts";
+import { PushedCredentials } from "../../enclave/kms/credentials.ts";
+import { startSignPool } from "../../enclave/platform/sign-pool.ts";
+import { createService } from "../../enclave/service/service.ts";
+import { createRoot } from "../../scripts/local/nsm-pki.ts";
+import { NsmSimulator, sampleMeasurements } from "../../scripts/local/nsm-simulator.ts";
+import type { Refusal } from "../../shared/errors.ts";
+import type { Result } from "../../shared/result.ts";
+import { Answerer, Caller } from "../../shared/wire/link.ts";
+import {
+  type AnswerOf,
+  ENCLAVE_METHODS,
+  type EnclaveMethod,
+  type ParamsOf,
+} from "../../shared/wire/methods.ts";
+
+/** Unix time and monotonic time that go on together, and only when a test says so. */
+export class TestClock implements MonotonicClock {
+  unixMs: number;
+  #monotonicMs = 0;
+
+  constructor(unixMs: number) {
+    this.unixMs = unixMs;
+  }
+
+  nowMs(): number {
+    return this.#monotonicMs;
+  }
+
+  advance(ms: number): void {
+    this.unixMs += ms;
+    this.#monotonicMs += ms;
+  }
+}
+
+const nsmRoot = createRoot();
+
+export type LocalEnclaveWish = {
+  readonly clock: TestClock;
+  readonly store: StateStore;
+  readonly releaser: KeyReleaser;
+};
+
+export class LocalEnclave {
+  readonly time: TrustedTime;
+  readonly #pool: SignPool;
+  readonly #caller: Caller<typeof ENCLAVE_METHODS>;
+  readonly #answerer: Answerer<typeof ENCLAVE_METHODS>;
+
+  constructor(wish: LocalEnclaveWish) {
+    const simulator = new NsmSimulator({
+      root: nsmRoot,
+      nowMs: () => wish.clock.unixMs,
+      pcrs: sampleMeasurements("test"),
+      isDebug: false,
+    });
+    const nsm = createNsm(simulator.device());
+    this.time = new TrustedTime(nsm, wish.clock);
+    this.#pool = startSignPool(0, (cause) => {
+      throw cause;
+    });
+    const handlers = createService({
+      nsm,
+      time: this.time,
+      credentials: new PushedCredentials(),
+      releaser: wish.releaser,
+      store: wish.store,
+      pool: this.#pool,
+      software: "redoubt/test",
+      bootId: new Uint8Array(16),
+    });
+    // Both ends of a link, each writing into the other's reader.
+    const toEnclave = {
+      writableLength: 0,
+      destroy: () => {},
+      write: (bytes: Uint8Array) => this.#answerer.receive(bytes).ok,
+    };
+    const toParent = {
+      writableLength: 0,
+      destroy: () => {},
+      write: (bytes: Uint8Array) => this.#caller.receive(bytes).ok,
+    };
+    this.#caller = new Caller(ENCLAVE_METHODS, toEnclave, queueMicrotask);
+    this.#answerer = new Answerer(ENCLAVE_METHODS, handlers, toParent, queueMicrotask);
+  }
+
+  call<M extends EnclaveMethod>(
+    method: M,
+    params: ParamsOf<(typeof ENCLAVE_METHODS)[M]>,
+  ): Promise<Result<AnswerOf<(typeof ENCLAVE_METHODS)[M]>, Refusal>> {
+    return this.#caller.call(method, params, 0, Number.MAX_SAFE_INTEGER);
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+}

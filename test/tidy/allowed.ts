@@ -1,0 +1,12 @@
+// Exceptions to the house rules, each with its reason. Every one of them is a debt: the rules also
+// fail when an exception is not needed any more.
+
+/** Programs that are started by name, not imported. */
+export const ENTRY_FILES: readonly string[] = [
+  "enclave/program.ts",
+  "parent/main.ts",
+  "scripts/cli/main.ts",
+];
+
+/** Error codes that no test names yet. */
+export const UNTESTED_CODES: readonly string[] = [];

@@ -1,0 +1,74 @@
+// The operator's socket: what passes, and what does not.
+
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { startAdmin } from "../../../../parent/link/admin.ts";
+import { EnclaveLink } from "../../../../parent/link/enclave-link.ts";
+import { ENCLAVE_METHODS, type EnclaveMethod } from "../../../../shared/wire/methods.ts";
+import { FakeEnclave } from "../../../fakes/fake-enclave.ts";
+import { callerTo } from "../../../fakes/test-caller.ts";
+import { until } from "../../../fakes/until.ts";
+
+const DEADLINE_MS = 60_000;
+const KEY = new Uint8Array(48);
+const CREDENTIALS = {
+  accessKeyId: "",
+  secretAccessKey: "",
+  sessionToken: null,
+  expirationMs: 0,
+};
+
+test("the admin socket passes on its five methods, refuses the others, and is the owner's only", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "admin-"));
+  const enclave = new FakeEnclave(join(folder, "enclave.sock"));
+  await enclave.listen();
+  const link = new EnclaveLink({ kind: "unix", path: join(folder, "enclave.sock") });
+  link.start(() => {});
+  await until(() => link.status() !== null);
+  const address = { kind: "unix", path: join(folder, "admin.sock") } as const;
+  const admin = await startAdmin(address, link);
+  assert.equal(statSync(address.path).mode & 0o777, 0o600);
+  const { caller, socket } = await callerTo(ENCLAVE_METHODS, address);
+
+  const root = new Uint8Array(32);
+  const imported = { genesisValidatorsRoot: root, floors: [], isDryRun: true };
+  assert.ok((await caller.call("status", {}, 0, DEADLINE_MS)).ok);
+  assert.ok((await caller.call("keys.list", { offset: 0 }, 0, DEADLINE_MS)).ok);
+  assert.ok((await caller.call("state.show", { keys: [KEY] }, 0, DEADLINE_MS)).ok);
+  assert.ok((await caller.call("state.init", { keys: [KEY] }, 0, DEADLINE_MS)).ok);
+  assert.ok((await caller.call("state.import", imported, 0, DEADLINE_MS)).ok);
+
+  const body = new Uint8Array(1);
+  const ask = { dialect: 0, key: KEY, kinds: 1, body };
+  const refused = [
+    await caller.call("sign", ask, 0, DEADLINE_MS),
+    await caller.call("drain", {}, 0, DEADLINE_MS),
+    await caller.call("attest", { nonce: null }, 0, DEADLINE_MS),
+    await caller.call("manifest.put", { manifest: body }, 0, DEADLINE_MS),
+    await caller.call("credentials.put", CREDENTIALS, 0, DEADLINE_MS),
+    await caller.call("bundle.put", { name: "", offset: 0, totalBytes: 1, bytes: body }, 0, 1e5),
+    await caller.call("bundle.open", { name: "" }, 0, DEADLINE_MS),
+    await caller.call("bundle.retain", { bundleIds: [] }, 0, DEADLINE_MS),
+    await caller.call("state.open", {}, 0, DEADLINE_MS),
+  ];
+  for (const answer of refused) {
+    assert.equal(answer.ok ? "answered" : answer.error.code, "METHOD_UNKNOWN");
+  }
+  const passed: readonly EnclaveMethod[] = [
+    "keys.list",
+    "state.show",
+    "state.init",
+    "state.import",
+  ];
+  assert.deepEqual(enclave.calls, passed);
+  assert.equal(refused.length + passed.length + 1, Object.keys(ENCLAVE_METHODS).length);
+
+  socket.destroy();
+  admin.close();
+  link.close();
+  await enclave.stop();
+  rmSync(folder, { recursive: true });
+});

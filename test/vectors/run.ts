@@ -1,0 +1,46 @@
+// `npm run vectors -- DIR`: runs every vector of a folder through the program itself, and ends with
+// `N passed, N failed`. A kind of file that it does not know counts as failed: nothing is skipped
+// without a word.
+
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { type VectorResult, runVectorFile } from "./vector-file.ts";
+
+function* filesOf(folder: string): Generator<string> {
+  for (const entry of readdirSync(folder, { withFileTypes: true }).toSorted((a, b) =>
+    a.name < b.name ? -1 : 1,
+  )) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* filesOf(path);
+    else yield path;
+  }
+}
+
+const [argument, ...rest] = process.argv.slice(2);
+if (argument === undefined || rest.length > 0) {
+  process.stderr.write("usage: npm run vectors -- DIR\n");
+  process.exit(2);
+}
+// npm runs scripts in the package's folder, and says where it was called from.
+const folder = resolve(process.env["INIT_CWD"] ?? ".", argument);
+if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+  process.stderr.write(`vectors: ${argument} is no folder\n`);
+  process.exit(2);
+}
+
+const results: VectorResult[] = [];
+for (const path of filesOf(folder)) {
+  for (const result of await runVectorFile(path, readFileSync(path))) {
+    results.push(result);
+    const detail = result.detail === "" ? "" : ` (${result.detail})`;
+    process.stdout.write(`${result.outcome.padEnd(7)} ${result.name}${detail}\n`);
+  }
+}
+const count = (outcome: VectorResult["outcome"]) =>
+  results.filter((result) => result.outcome === outcome).length;
+if (count("passed") + count("failed") === 0) {
+  process.stderr.write(`vectors: ${argument} holds no vector\n`);
+}
+const skipped = count("skipped") === 0 ? "" : `, ${count("skipped")} skipped`;
+process.stdout.write(`${count("passed")} passed, ${count("failed")} failed${skipped}\n`);
+process.exitCode = count("failed") > 0 || count("passed") === 0 ? 1 : 0;
