@@ -52,11 +52,17 @@ function install(digest) {
   try {
     if (isInstalled(digest)) return;
     process.stderr.write("redoubt: installing the locked packages (once) ...\n");
-    const npm = spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"], {
-      cwd: root,
-      stdio: ["ignore", "inherit", "inherit"],
-    });
-    if (npm.status !== 0) fail("`npm ci` failed; see its output above");
+    // Not `npm ci`: it refuses a lock file that leaves out builds for platforms of others, which
+    // a registry mirror need not have. What is locked is installed as locked, hashes checked.
+    const npm = spawnSync(
+      "npm",
+      ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"],
+      {
+        cwd: root,
+        stdio: ["ignore", "inherit", "inherit"],
+      },
+    );
+    if (npm.status !== 0) fail("`npm install` failed; see its output above");
     if (!existsSync(node)) fail(`no pinned Node for ${process.platform}-${process.arch}`);
     writeFileSync(stamp, digest);
   } finally {

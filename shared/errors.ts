@@ -68,6 +68,7 @@ export const ERRORS = {
   BUNDLE_PUBLIC_KEY: { number: 533, text: "a public key of the bundle is not that of its secret" },
   BUNDLE_INCOMPLETE: { number: 534, text: "the bundle has not been handed over whole" },
   BUNDLE_LIMIT: { number: 535, text: "the bundles together are larger than their limit" },
+  BUNDLE_SOURCE: { number: 536, text: "a source of bundles can't be read" },
   KEY_UNKNOWN: { number: 540, text: "no such key" },
   KEY_DUPLICATE: { number: 541, text: "two loaded bundles hold the same key" },
   SIGN_SELF_TEST: { number: 550, text: "the signature self-test failed" },

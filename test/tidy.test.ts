@@ -48,9 +48,8 @@ describe("every file", () => {
   });
 
   it("has no markers of unfinished work", () => {
-    const marker = new RegExp(
-      `(?<![\`\\w])(${["TO" + "DO", "FIX" + "ME", "X".repeat(3)].join("|")})\\b`,
-    );
+    // Between backquotes a page may speak of them.
+    const marker = /(?<![`\w])(T[O]DO|F[I]XME|X[X]X)\b/;
     none(
       linesWith(
         TEXTS.filter(({ path }) => path !== "package-lock.json"),
@@ -125,9 +124,9 @@ describe("imports", () => {
 
   it("reach every file: what nobody imports or starts is dead", () => {
     const alive = new Set(IMPORTS.map(({ target }) => target));
-    const started = [
-      ...TEXTS.filter(({ path }) => !path.endsWith(".md") && path !== "test/tidy/allowed.ts"),
-    ]
+    const started = TEXTS.filter(
+      ({ path }) => !path.endsWith(".md") && path !== "test/tidy/allowed.ts",
+    )
       .map(({ text }) => text)
       .join("\n");
     const dead = CODE.map(({ path }) => path).filter(

@@ -4,11 +4,12 @@
 // known to hold. Decisions are made against `raised` only, and only what is in `durable` leaves.
 //
 // Invariants: `durable` never falls, and never exchanges one root for another at one height, so two
-// different answers for one height can't both be released since boot; earlier boots are below the
-// boot floor. `raised` is never below `durable`. A key without a record, with a record that is not
+// different answers for one height can't both be released since boot; what was signed before the key
+// was loaded is below its floor. `raised` is never below `durable`. A key without a record, with a record that is not
 // ours, or with one older than ours signs nothing (docs/safety.md).
 
 import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
+import { invariant } from "../../shared/invariant.ts";
 import type { Rule } from "./rule.ts";
 
 /** A record with its place in the key's chain of receipts. */
@@ -21,7 +22,7 @@ export class GuardEntry<R> {
   isStale = true;
   /** Why this key signs nothing until the enclave boots again. */
   fault: ErrorCode | null = null;
-  /** Counts conflicts, so that writes that were built on a forgotten `raised` are not sent. */
+  /** Moves on when `raised` may have, so that writes that were built on it are not sent. */
   generation = 0;
 }
 
@@ -70,7 +71,9 @@ export function raise<R>(entry: GuardEntry<R>, link: Link<R>): void {
 
 /** The store has made `link` durable. */
 export function confirm<R>(entry: GuardEntry<R>, link: Link<R>): void {
-  if (entry.durable === null || link.seq > entry.durable.seq) entry.durable = link;
+  const isNext = link.seq === (entry.durable?.seq ?? 0) + 1;
+  invariant(isNext, "a write of this generation follows what is durable");
+  entry.durable = link;
 }
 
 /**
@@ -84,6 +87,8 @@ export function adopt<R, C, F>(
   cause: "read" | "conflict",
 ): void {
   entry.isStale = false;
+  // Whatever it says: what was built on `raised` as it was, and is under way, is decided again.
+  entry.generation += 1;
   const { durable } = entry;
   if (stored === null) {
     if (durable !== null) entry.fault = "STATE_ROLLED_BACK";
@@ -97,7 +102,6 @@ export function adopt<R, C, F>(
     }
   }
   entry.durable = stored;
-  entry.generation += 1;
   if (entry.raised === null || cause === "conflict") {
     // What was approved on top of an overtaken record was not written, and not released.
     entry.raised = stored;

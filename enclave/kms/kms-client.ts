@@ -143,6 +143,7 @@ function openAnswer(
     Plaintext.fill(0);
     return err(refusal("KMS_MALFORMED"));
   }
+  if (KeyId === undefined) return err(refusal("KMS_MALFORMED"));
   if (KeyId !== arn.text) return err(refusal("KMS_KEY_MISMATCH"));
   if (EncryptionAlgorithm !== undefined && EncryptionAlgorithm !== ENCRYPTION_ALGORITHM) {
     return err(refusal("KMS_MALFORMED"));

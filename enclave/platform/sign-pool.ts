@@ -121,6 +121,9 @@ class ThreadedSignPool implements SignPool {
   }
 
   async remove(handles: readonly number[]): Promise<void> {
+    // What was asked for before is still signed; the caller asks for nothing more with them.
+    const removed = new Set(handles);
+    while (this.#queue.some((job) => removed.has(job.handle))) await nextTurn();
     for (const handle of handles) this.#signers.delete(handle);
     await Promise.all(this.#threads.map((thread) => thread.remove(handles)));
   }
@@ -161,6 +164,12 @@ class ThreadedSignPool implements SignPool {
     }
     this.#plan();
   }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
 }
 
 /** `threadCount` threads beside the main one; 0 signs everything on the main thread. */

@@ -16,9 +16,9 @@ import {
   type EthereumFloor,
   type EthereumRecord,
   ethereumRule,
+  highestFloor,
   raiseEthereumRecord,
 } from "../core/chains/ethereum/slashing-rule.ts";
-import { GuardEntry } from "../core/guard.ts";
 import { type KeyGroup, type Manifest, groupOf } from "../core/manifest.ts";
 import type { SignPool, StateStore } from "../core/ports.ts";
 import type { OpenedBundle } from "../keys/bundle.ts";
@@ -29,25 +29,24 @@ import { Account, Ledger } from "../state/ledger.ts";
 
 export type EthereumLedger = Ledger<EthereumRecord, EthereumClaim, EthereumFloor>;
 
-export class KeyAccount extends Account<EthereumRecord> {
+export class KeyAccount extends Account<EthereumRecord, EthereumFloor> {
   readonly group: KeyGroup;
-  readonly handle: number;
+  /** In the sign pool; null while the key is not loaded. */
+  handle: number | null = null;
 
-  constructor(
-    key: SigningKey,
-    scope: Uint8Array,
-    entry: GuardEntry<EthereumRecord>,
-    group: KeyGroup,
-    handle: number,
-  ) {
-    super({ scope, publicKey: key.publicKey, recordKey: key.macKey }, entry);
+  constructor(key: SigningKey, scope: Uint8Array, group: KeyGroup) {
+    super({ scope, publicKey: key.publicKey, recordKey: key.macKey });
     this.group = group;
-    this.handle = handle;
+  }
+
+  /** Never lowers: not even if time went back since the key was loaded before. */
+  raiseFloor(floor: EthereumFloor): void {
+    this.floor = this.floor === null ? floor : highestFloor(this.floor, floor);
   }
 }
 
-/** Keys whose floors are remembered, loaded or dropped since boot. */
-const ENTRY_COUNT_MAX = 2 * KEY_COUNT_MAX;
+/** Keys whose state is remembered, loaded or dropped since boot. */
+const ACCOUNT_COUNT_MAX = 2 * KEY_COUNT_MAX;
 
 export class Accounts {
   readonly keyring = new Keyring();
@@ -55,10 +54,11 @@ export class Accounts {
   readonly #pool: SignPool;
   readonly #byKey = new Map<string, KeyAccount>();
   /**
-   * What the guard knows of every key that was loaded since boot. It outlives the key: a parent
-   * that drops a bundle, rolls the store back and loads the bundle again meets the same floors.
+   * Every key that was loaded since boot. An account outlives its key: a parent that drops a bundle,
+   * rolls the store back and loads the bundle again meets what is known already, and a request that
+   * is still under way shares it with those that come later.
    */
-  readonly #entries = new Map<string, GuardEntry<EthereumRecord>>();
+  readonly #accounts = new Map<string, KeyAccount>();
   #ledger: EthereumLedger | null = null;
 
   constructor(manifest: Manifest, pool: SignPool) {
@@ -81,9 +81,15 @@ export class Accounts {
     return this.#byKey.get(keyNameOf(publicKey));
   }
 
-  /** Takes the keys of a bundle; once the state is open, their records are read first. */
-  async add(bundle: OpenedBundle): Promise<Result<null, Refusal>> {
-    if (this.#entries.size + bundle.keys.length > ENTRY_COUNT_MAX) {
+  /**
+   * Takes the keys of a bundle; once the state is open, their records are read first. `floor` is
+   * that of this moment, null before the state is open: until now another enclave may have signed
+   * with these keys, also with those that this one has had before.
+   */
+  async add(bundle: OpenedBundle, floor: EthereumFloor | null): Promise<Result<null, Refusal>> {
+    invariant((floor === null) === (this.#ledger === null), "keys of an open state have a floor");
+    const newKeys = bundle.keys.filter((key) => !this.#accounts.has(keyNameOf(key.publicKey)));
+    if (this.#accounts.size + newKeys.length > ACCOUNT_COUNT_MAX) {
       bundle.material.wipe();
       return err(refusal("BUNDLE_LIMIT"));
     }
@@ -93,13 +99,9 @@ export class Accounts {
     // blst has its own copy of each secret now, here and in every thread.
     bundle.material.secrets.wipe();
     const scope = this.#manifest.ethereum.network.genesisValidatorsRoot;
-    const accounts = bundle.keys.map((key, index) => {
-      const handle = handles[index];
-      invariant(handle !== undefined, "the pool answers a handle for each key");
-      const group = groupOf(this.#manifest, key.publicKey);
-      return new KeyAccount(key, scope, this.#entryOf(key.publicKey), group, handle);
-    });
-    if (this.#ledger !== null) {
+    const accounts = bundle.keys.map((key) => this.#accountOf(key, scope));
+    if (this.#ledger !== null && floor !== null) {
+      for (const account of accounts) account.raiseFloor(floor);
       const loaded = await this.#ledger.load(accounts);
       if (!loaded.ok) {
         this.keyring.retain(this.keyring.bundleIds().filter((id) => id !== bundle.id));
@@ -107,7 +109,12 @@ export class Accounts {
         return loaded;
       }
     }
-    for (const account of accounts) this.#byKey.set(keyNameOf(account.publicKey), account);
+    accounts.forEach((account, index) => {
+      const handle = handles[index];
+      invariant(handle !== undefined, "the pool answers a handle for each key");
+      account.handle = handle;
+      this.#byKey.set(keyNameOf(account.publicKey), account);
+    });
     return ok(null);
   }
 
@@ -118,7 +125,8 @@ export class Accounts {
     for (const [name, account] of this.#byKey) {
       if (this.keyring.find(account.publicKey) !== undefined) continue;
       this.#byKey.delete(name);
-      handles.push(account.handle);
+      if (account.handle !== null) handles.push(account.handle);
+      account.handle = null;
     }
     await this.#pool.remove(handles);
     return count;
@@ -127,8 +135,10 @@ export class Accounts {
   /** Reads every key's record; afterwards keys may sign. */
   async openState(store: StateStore, floor: EthereumFloor): Promise<Result<null, Refusal>> {
     const scope = this.#manifest.ethereum.network.genesisValidatorsRoot;
-    const ledger: EthereumLedger = new Ledger(ethereumRule, scope, store, floor);
-    const loaded = await ledger.load([...this.#byKey.values()]);
+    const ledger: EthereumLedger = new Ledger(ethereumRule, scope, store);
+    const accounts = [...this.#byKey.values()];
+    for (const account of accounts) account.raiseFloor(floor);
+    const loaded = await ledger.load(accounts);
     if (!loaded.ok) return loaded;
     this.#ledger = ledger;
     return ok(null);
@@ -136,16 +146,16 @@ export class Accounts {
 
   /** First records, for keys that have none. */
   async init(keys: readonly Uint8Array[], timeMs: number): Promise<Result<number, Refusal>> {
-    let createdCount = 0;
-    const acts = this.#findAll(keys).map((account) =>
-      this.ledger.amend(account, receiptOf("init", timeMs), (record) => {
-        if (record !== null) return null;
-        createdCount += 1;
-        return ethereumRule.empty;
-      }),
+    const missing = this.#findAll(keys).filter(({ entry }) => entry.durable === null);
+    const acts = missing.map((account) =>
+      this.ledger.amend(account, receiptOf("init", timeMs), (record) =>
+        record === null ? ethereumRule.empty : null,
+      ),
     );
     const failed = (await Promise.all(acts)).find((outcome) => !outcome.ok);
-    return failed === undefined || failed.ok ? ok(createdCount) : failed;
+    if (failed !== undefined && !failed.ok) return failed;
+    // A store that had hidden a record gave it out instead: that one was not created.
+    return ok(missing.filter(({ entry }) => entry.durable?.seq === 1).length);
   }
 
   /** Raises floors; a dry run tells what it would do. */
@@ -184,13 +194,13 @@ export class Accounts {
     );
   }
 
-  #entryOf(publicKey: Uint8Array): GuardEntry<EthereumRecord> {
-    const name = keyNameOf(publicKey);
-    const known = this.#entries.get(name);
+  #accountOf(key: SigningKey, scope: Uint8Array): KeyAccount {
+    const name = keyNameOf(key.publicKey);
+    const known = this.#accounts.get(name);
     if (known !== undefined) return known;
-    const entry = new GuardEntry<EthereumRecord>();
-    this.#entries.set(name, entry);
-    return entry;
+    const account = new KeyAccount(key, scope, groupOf(this.#manifest, key.publicKey));
+    this.#accounts.set(name, account);
+    return account;
   }
 
   #findAll(keys: readonly Uint8Array[]): readonly KeyAccount[] {

@@ -3,6 +3,7 @@
 // never answer a method that the present phase does not list.
 
 import { encodeStatement } from "../../shared/attestation/statement.ts";
+import { parseBundle } from "../../shared/bundle/format.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { COMMIT_COUNT_MAX } from "../../shared/limits.ts";
@@ -149,13 +150,28 @@ class Service {
     invariant(this.#manifest !== null, "bundles are opened after the manifest is measured");
     const staged = this.#stage.take(name);
     if (!staged.ok) return staged;
+    const already = this.#findOpened(staged.value);
+    if (already !== null) return ok(already);
     const { releaser } = this.#parts;
     const opened = await openBundle(staged.value, this.#manifest.value.kmsKeyArn, releaser);
     if (!opened.ok) return opened;
-    const added = await this.#loadedAccounts.add(opened.value);
+    const floor = this.#signing === null ? ok(null) : await this.#chooseFloor(this.#manifest.value);
+    if (!floor.ok) {
+      opened.value.material.wipe();
+      return floor;
+    }
+    const added = await this.#loadedAccounts.add(opened.value, floor.value);
     if (!added.ok) return added;
     if (this.#life.phase === "Measured") this.#life.enter("Unsealed");
     return ok({ bundleId: opened.value.id, keyCount: opened.value.keys.length });
+  }
+
+  /** A bundle that is open already: its answer may have been lost, and KMS is not asked again. */
+  #findOpened(bytes: Uint8Array): AnswerOf<(typeof ENCLAVE_METHODS)["bundle.open"]> | null {
+    const bundle = parseBundle(bytes);
+    if (!bundle.ok || !this.#loadedAccounts.keyring.hasBundle(bundle.value.header.id)) return null;
+    const { id, keyCount } = bundle.value.header;
+    return { bundleId: id.slice(), keyCount };
   }
 
   async #retain(bundleIds: readonly Uint8Array[]): Promise<Answer<"bundle.retain">> {
@@ -165,19 +181,25 @@ class Service {
   async #openState(): Promise<Answer<"state.open">> {
     invariant(this.#manifest !== null, "the state is opened after the manifest is measured");
     const { time, store, pool } = this.#parts;
-    const renewed = await time.renew();
-    if (!renewed.ok) return renewed;
-    const bootMs = time.nowMs();
-    if (bootMs === null) return err(refusal("TIME_STALE"));
     const manifest = this.#manifest.value;
-    const floor = bootFloorAt(manifest.ethereum.network, bootMs);
+    const floor = await this.#chooseFloor(manifest);
+    if (!floor.ok) return floor;
     const accounts = this.#loadedAccounts;
-    const opened = await accounts.openState(store, floor);
+    const opened = await accounts.openState(store, floor.value);
     if (!opened.ok) return opened;
-    this.#floor = floor;
+    this.#floor = floor.value;
     this.#signing = { manifest, accounts, pool, nowMs: () => time.nowMs() };
     this.#life.enter("Ready");
     return ok({ keyCount: accounts.keyring.keyCount, recordCount: accounts.recordCount });
+  }
+
+  /** For keys that are loaded now. Asks for the time anew: a paused clock would be behind. */
+  async #chooseFloor(manifest: Manifest): Promise<Result<EthereumFloor, Refusal>> {
+    const renewed = await this.#parts.time.renew();
+    if (!renewed.ok) return renewed;
+    const nowMs = this.#parts.time.nowMs();
+    if (nowMs === null) return err(refusal("TIME_STALE"));
+    return ok(bootFloorAt(manifest.ethereum.network, nowMs));
   }
 
   async #initState(keys: readonly Uint8Array[]): Promise<Answer<"state.init">> {

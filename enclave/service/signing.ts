@@ -83,7 +83,9 @@ function release(
   parts: SigningParts,
   account: KeyAccount,
   operation: EthereumOperation,
-): Promise<SignAnswer> {
+): SignAnswer | Promise<SignAnswer> {
+  // The bundle was dropped while the request waited for the store.
+  if (account.handle === null) return err(refusal("KEY_UNKNOWN"));
   const kind = OPERATION_KINDS.indexOf(operation.kind);
   return parts.pool
     .sign(account.handle, operation.signingRoot)

@@ -20,18 +20,19 @@ import {
   openRecord,
 } from "./record-codec.ts";
 
-/** A key's place in the ledger. */
-export class Account<R> implements RecordOwner {
+/** A key's place in the ledger: one for each key, from its first load until the enclave dies. */
+export class Account<R, F> implements RecordOwner {
   readonly scope: Uint8Array;
   readonly publicKey: Uint8Array;
   readonly recordKey: Uint8Array;
-  readonly entry: GuardEntry<R>;
+  readonly entry = new GuardEntry<R>();
+  /** The least that may be signed since the key was loaded; null before it is chosen. */
+  floor: F | null = null;
   /** The last write that is under way; null when there is none. */
   pending: PendingWrite<R> | null = null;
   refreshing: Promise<Result<null, Refusal>> | null = null;
 
-  constructor(owner: RecordOwner, entry: GuardEntry<R> = new GuardEntry<R>()) {
-    this.entry = entry;
+  constructor(owner: RecordOwner) {
     this.scope = owner.scope;
     this.publicKey = owner.publicKey;
     this.recordKey = owner.recordKey;
@@ -41,7 +42,7 @@ export class Account<R> implements RecordOwner {
 type Settled = Result<null, Refusal> | "retry";
 
 type PendingWrite<R> = {
-  readonly account: Account<R>;
+  readonly account: Account<R, unknown>;
   readonly link: Link<R>;
   readonly write: RecordWrite;
   readonly generation: number;
@@ -55,29 +56,33 @@ export class Ledger<R, C, F> {
   readonly #rule: Rule<R, C, F>;
   readonly #scope: Uint8Array;
   readonly #store: StateStore;
-  readonly #floor: F;
   #queue: PendingWrite<R>[] = [];
   #isFlushing = false;
   #isFlushPlanned = false;
 
-  constructor(rule: Rule<R, C, F>, scope: Uint8Array, store: StateStore, floor: F) {
+  constructor(rule: Rule<R, C, F>, scope: Uint8Array, store: StateStore) {
     this.#rule = rule;
     this.#scope = scope;
     this.#store = store;
-    this.#floor = floor;
   }
 
   /** Reads the records of these accounts; those without one stay without. */
-  async load(accounts: readonly Account<R>[]): Promise<Result<null, Refusal>> {
+  async load(accounts: readonly Account<R, F>[]): Promise<Result<null, Refusal>> {
     for (let at = 0; at < accounts.length; at += PAGE_COUNT_MAX) {
       const page = accounts.slice(at, at + PAGE_COUNT_MAX);
+      const known = page.map((account) => account.entry.durable);
       const read = await this.#store.read(
         this.#scope,
         page.map((account) => account.publicKey),
       );
       if (!read.ok) return read;
       if (read.value.length !== page.length) return err(refusal("STORE_CORRUPT"));
-      page.forEach((account, index) => this.#adopt(account, read.value[index] ?? null, "read"));
+      page.forEach((account, index) => {
+        // A write of ours that overtook the read (of a key that was dropped and loaded again while
+        // it was asked to sign): what is known of it is newer than what was read.
+        const isOvertaken = account.pending !== null || account.entry.durable !== known[index];
+        if (!isOvertaken) this.#adopt(account, read.value[index] ?? null, "read");
+      });
     }
     return DURABLE;
   }
@@ -87,7 +92,7 @@ export class Ledger<R, C, F> {
    * may be released.
    */
   record(
-    account: Account<R>,
+    account: Account<R, F>,
     claim: C,
     signingRoot: Uint8Array,
     receipt: Receipt,
@@ -100,8 +105,10 @@ export class Ledger<R, C, F> {
       );
     }
     if (retryCount > RETRY_COUNT_MAX) return err(refusal("STATE_CONFLICT"));
+    const { floor } = account;
+    invariant(floor !== null, "a key that signs has a floor");
     const isPending = account.pending !== null;
-    const decision = decideClaim(this.#rule, entry, claim, signingRoot, this.#floor, isPending);
+    const decision = decideClaim(this.#rule, entry, claim, signingRoot, floor, isPending);
     const retry = () => this.record(account, claim, signingRoot, receipt, retryCount + 1);
     switch (decision.kind) {
       case "refuse":
@@ -121,7 +128,7 @@ export class Ledger<R, C, F> {
    * (null: there is none) and answers the next one, or null to leave it.
    */
   async amend(
-    account: Account<R>,
+    account: Account<R, F>,
     receipt: Receipt,
     change: (record: R | null) => R | null,
     retryCount = 0,
@@ -133,21 +140,22 @@ export class Ledger<R, C, F> {
     }
     if (entry.fault !== null) return err(refusal(entry.fault));
     if (retryCount > RETRY_COUNT_MAX) return err(refusal("STATE_CONFLICT"));
+    const retry = () => this.amend(account, receipt, change, retryCount + 1);
     const before = entry.raised?.record ?? null;
-    const next = change(before);
+    // What is not durable yet is no less to be written because an earlier act asked for it too.
+    const next = change(before) ?? (entry.raised === entry.durable ? null : before);
     if (next === null) return DURABLE;
+    if (next === before && account.pending !== null) return settle(account.pending, retry);
     invariant(
       before === null || this.#rule.isSuccessor(before, next),
       "an operator's act only raises a record",
     );
     const none: Link<R> = { record: this.#rule.empty, seq: 0, head: NO_HEAD };
     const base = (account.pending === null ? entry.durable : entry.raised) ?? none;
-    return settle(this.#write(account, next, base, receipt), () =>
-      this.amend(account, receipt, change, retryCount + 1),
-    );
+    return settle(this.#write(account, next, base, receipt), retry);
   }
 
-  #write(account: Account<R>, record: R, base: Link<R>, receipt: Receipt): PendingWrite<R> {
+  #write(account: Account<R, F>, record: R, base: Link<R>, receipt: Receipt): PendingWrite<R> {
     const seq = base.seq + 1;
     const receiptBytes = encodeReceipt(receipt, seq, base.head);
     const link: Link<R> = { record, seq, head: headAfter(account, receiptBytes) };
@@ -209,8 +217,8 @@ export class Ledger<R, C, F> {
       if (account.pending === pending) account.pending = null;
       // An earlier write of this group, which this one builds on, was not: the store lies.
       if (pending.generation !== account.entry.generation) {
-        account.entry.fault = "STATE_ROLLED_BACK";
-        return err(refusal("STATE_ROLLED_BACK"));
+        account.entry.fault ??= "STATE_ROLLED_BACK";
+        return err(refusal(account.entry.fault));
       }
       confirm(account.entry, pending.link);
       return DURABLE;
@@ -225,18 +233,23 @@ export class Ledger<R, C, F> {
     return err(outcome?.cause ?? refusal("STATE_UNKNOWN"));
   }
 
-  #refresh(account: Account<R>): Promise<Result<null, Refusal>> {
+  #refresh(account: Account<R, F>): Promise<Result<null, Refusal>> {
     account.refreshing ??= this.load([account]).finally(() => {
       account.refreshing = null;
     });
     return account.refreshing;
   }
 
-  #adopt(account: Account<R>, stored: StoredRecord | null, cause: "read" | "conflict"): void {
+  #adopt(
+    account: Account<R, unknown>,
+    stored: StoredRecord | null,
+    cause: "read" | "conflict",
+  ): void {
     if (stored === null) return adopt(this.#rule, account.entry, null, cause);
     const opened = openRecord(this.#rule, account, stored);
     if (opened.ok) return adopt(this.#rule, account.entry, opened.value, cause);
     account.entry.isStale = false;
+    account.entry.generation += 1;
     account.entry.fault = opened.error;
   }
 }

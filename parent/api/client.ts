@@ -38,8 +38,8 @@ export class Client {
     return keys.filter(({ text }) => this.mayUse(text)).map(({ text }) => text);
   }
 
-  mayComeFrom(address: string | undefined): boolean {
-    return isAllowedSource(this.#sources, address);
+  mayComeFrom(socket: { readonly remoteAddress?: string | undefined }): boolean {
+    return this.#sources === null || isAllowedSource(this.#sources, socket.remoteAddress);
   }
 
   takeToken(nowMs: number): boolean {

@@ -28,7 +28,7 @@ export function admit(
     refuseRaw(edge, incoming, outgoing, refusal("ACL_CLIENT_UNKNOWN"));
     return false;
   }
-  if (!client.mayComeFrom(socket.remoteAddress)) {
+  if (!client.mayComeFrom(socket)) {
     outgoing.setHeader("Connection", "close");
     refuseRaw(edge, incoming, outgoing, refusal("ACL_SOURCE_DENIED"));
     return false;

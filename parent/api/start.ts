@@ -130,7 +130,8 @@ function malformed(edge: Edge): Response {
   const status = HTTP_STATUS[cause.code];
   edge.metrics.refused(cause.code);
   edge.log.warn("request.malformed", { code: cause.code, status });
-  return new Response(encodeRefusal(cause), { status, headers: JSON_HEADERS });
+  const headers = { ...JSON_HEADERS, Connection: "close" };
+  return new Response(encodeRefusal(cause), { status, headers });
 }
 
 class Reloader {
@@ -180,9 +181,12 @@ async function closeServer(server: Server, edge: Edge, deadlineMs: number): Prom
     server.close(() => settle());
   });
   edge.peers.leaveAll(performance.now() + deadlineMs);
-  const timer = setTimeout(() => server.closeAllConnections(), deadlineMs);
-  await edge.flights.empty();
-  server.closeIdleConnections();
-  await closed;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((settle) => {
+    timer = setTimeout(settle, deadlineMs);
+  });
+  await Promise.race([edge.flights.empty().then(() => closed), late]);
   clearTimeout(timer);
+  server.closeAllConnections();
+  await closed;
 }

@@ -67,11 +67,13 @@ export async function readTlsMaterial(
     // past a revocation (pkcs11-hsm.md §7).
     secureOptions: constants.SSL_OP_NO_TICKET,
   };
-  try {
-    createSecureContext(context);
-  } catch {
-    return refuse(config.certFile, "REFUSED_BY_OPENSSL");
+  if (!isAcceptedByOpenssl({ ca: context.ca })) {
+    return refuse(config.clientCaFile, "REFUSED_BY_OPENSSL");
   }
+  if (config.crlFile !== undefined && !isAcceptedByOpenssl({ crl: context.crl })) {
+    return refuse(config.crlFile, "REFUSED_BY_OPENSSL");
+  }
+  if (!isAcceptedByOpenssl(context)) return refuse(config.certFile, "REFUSED_BY_OPENSSL");
   const digest = createHash("sha256");
   for (const text of [cert.value, key.value, ca.value, crl?.value ?? ""]) {
     digest.update(`${text.length}:${text}`);
@@ -89,6 +91,15 @@ export async function readTlsMaterial(
 
 function refuse(file: string, reason: Reason): { readonly ok: false; error: MaterialRefusal } {
   return err(refusal("TLS_MATERIAL", file, reason));
+}
+
+function isAcceptedByOpenssl(context: SecureContextOptions): boolean {
+  try {
+    createSecureContext(context);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function readPem(file: string): Promise<Checked<string>> {

@@ -56,6 +56,7 @@ export class Provisioner {
   #loggedFailure: ErrorCode | null = null;
   #reload: ReloadState = { status: "idle", lastOperationTime: null, lastError: null };
   #retry: NodeJS.Timeout | null = null;
+  #isStarted = false;
   #isRunning = false;
   #isAskedAgain = false;
   #isClosed = false;
@@ -71,6 +72,7 @@ export class Provisioner {
   }
 
   start(): void {
+    this.#isStarted = true;
     this.#link.start(() => this.#changed());
   }
 
@@ -126,7 +128,7 @@ export class Provisioner {
 
   #wake(): void {
     this.#isAskedAgain = true;
-    if (!this.#isRunning) void this.#run();
+    if (this.#isStarted && !this.#isRunning) void this.#run();
   }
 
   async #run(): Promise<void> {

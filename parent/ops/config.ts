@@ -24,6 +24,7 @@ const LOG_LEVELS = ["error", "warn", "info"] as const;
 const hostPort = z.string().regex(/^[a-z0-9.-]{1,253}:[1-9]\d{0,4}$/, "expected host:port");
 const region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "expected an AWS region");
 const secretPrefix = z.string().regex(/^[A-Za-z0-9/_+=.@-]{1,256}$/, "expected a secret's prefix");
+const bundleName = z.string().regex(/^[A-Za-z0-9_+=.@-]{1,128}$/, "expected a bundle's name");
 
 /** The schema, with paths made absolute from the folder of the file. */
 function configSchema(folder: string) {
@@ -39,6 +40,8 @@ function configSchema(folder: string) {
       kind: z.literal("secrets-manager"),
       region,
       prefix: secretPrefix,
+      /** Bundles by name; without it, all under the prefix. */
+      names: z.array(bundleName).min(1).max(BUNDLE_COUNT_MAX).optional(),
       endpoint: z.url({ protocol: /^https?$/ }).optional(),
       caFile: path.optional(),
     }),

@@ -2,8 +2,8 @@
 // only fetches and takes apart; it must never judge, and never read more than its limit.
 
 import { readFile, stat } from "node:fs/promises";
-import { type RequestOptions, request as requestHttp } from "node:http";
-import { request as requestHttps } from "node:https";
+import { request as requestHttp } from "node:http";
+import { type RequestOptions, request as requestHttps } from "node:https";
 import type { StatedKey } from "../../shared/attestation/statement.ts";
 import { encodeHex, parseHex } from "../../shared/bytes/hex.ts";
 import {
@@ -43,32 +43,47 @@ export async function readSourceFile(path: string): Promise<Result<Uint8Array, s
   }
 }
 
+export type TlsOptions = Pick<RequestOptions, "cert" | "key" | "ca">;
+
+/** The PEM files of an https URL; the error is a sentence for people. */
+export async function readTlsFiles(files: TlsFiles): Promise<Result<TlsOptions, string>> {
+  const options: TlsOptions = {};
+  for (const name of ["cert", "key", "ca"] as const) {
+    const path = files[name];
+    if (path === undefined) continue;
+    const pem = await readSourceFile(path);
+    if (!pem.ok) return pem;
+    options[name] = Buffer.from(pem.value);
+  }
+  return ok(options);
+}
+
 /** GET the attestation of a signer over `nonce`. A URL without a path gets `/attestation`. */
 export async function fetchSource(
   url: URL,
   nonce: Uint8Array,
-  files: TlsFiles,
+  tls: TlsOptions,
 ): Promise<Result<Uint8Array, string>> {
   const target = new URL(url);
   if (target.pathname === "/") target.pathname = "/attestation";
   target.searchParams.set("nonce", encodeHex(nonce));
   try {
-    const tls = {
-      ...(files.cert === undefined ? {} : { cert: await readFile(files.cert) }),
-      ...(files.key === undefined ? {} : { key: await readFile(files.key) }),
-      ...(files.ca === undefined ? {} : { ca: await readFile(files.ca) }),
-    };
-    return ok(await get(target, { ...tls, minVersion: "TLSv1.3" }));
+    return ok(await get(target, tls));
   } catch (error) {
     return err(`${target.origin} can't be asked (${reasonOf(error)})`);
   }
 }
 
-function get(url: URL, options: RequestOptions & { readonly minVersion: "TLSv1.3" }) {
+function get(url: URL, tls: TlsOptions): Promise<Uint8Array> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
   const send = url.protocol === "https:" ? requestHttps : requestHttp;
-  const signal = AbortSignal.timeout(KMS_DEADLINE_MS);
-  const request = send(url, { ...options, signal, agent: false }, (response) => {
+  const options: RequestOptions = {
+    ...tls,
+    minVersion: "TLSv1.3",
+    signal: AbortSignal.timeout(KMS_DEADLINE_MS),
+    agent: false,
+  };
+  const request = send(url, options, (response) => {
     const chunks: Buffer[] = [];
     let byteCount = 0;
     response.on("data", (chunk: Buffer) => {

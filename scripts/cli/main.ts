@@ -4,9 +4,12 @@
 
 import { readFileSync } from "node:fs";
 import type { Command } from "./command.ts";
+import { command as seal } from "./seal.ts";
 import { command as state } from "./state.ts";
+import { command as verify } from "./verify.ts";
 
-const COMMANDS: readonly Command[] = [state];
+/** In the order of an installation. */
+const COMMANDS: readonly Command[] = [seal, state, verify];
 
 function usage(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));

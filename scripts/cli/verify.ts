@@ -18,6 +18,7 @@ import {
   fetchSource,
   parseSource,
   readSourceFile,
+  readTlsFiles,
 } from "./attestation-source.ts";
 import type { Command, ExitCode } from "./command.ts";
 import { type VerifyOptions, parseVerifyOptions } from "./verify-options.ts";
@@ -68,24 +69,40 @@ type Verdict = {
   readonly notes: readonly string[];
 };
 
+/** What the command prints and how it ends. */
+export type Outcome = {
+  readonly exitCode: ExitCode;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
 async function run(args: readonly string[]): Promise<ExitCode> {
+  const outcome = await runVerify(args);
+  process.stdout.write(outcome.stdout);
+  process.stderr.write(outcome.stderr);
+  return outcome.exitCode;
+}
+
+export async function runVerify(args: readonly string[]): Promise<Outcome> {
   const options = parseVerifyOptions(args);
   if (!options.ok) return misuse(options.error);
   const root = await readRoot(options.value.rootPath);
   if (!root.ok) return misuse(root.error);
+  const tls = await readTlsFiles(options.value.tls);
+  if (!tls.ok) return misuse(tls.error);
   const { target, isJson } = options.value;
   const isUrl = target instanceof URL;
   const nonce = options.value.nonce ?? (isUrl ? new Uint8Array(randomBytes(NONCE_BYTES)) : null);
   const bytes =
     isUrl && nonce !== null
-      ? await fetchSource(target, nonce, options.value.tls)
+      ? await fetchSource(target, nonce, tls.value)
       : await readSourceFile(String(target));
   if (!bytes.ok) return isUrl ? failed(bytes.error, isJson) : misuse(bytes.error);
   const source = parseSource(bytes.value);
   if (!source.ok) return failed(source.error, isJson);
   const verdict = judge(source.value, { ...options.value, nonce }, root.value);
-  process.stdout.write(isJson ? `${jsonOf(verdict)}\n` : textOf(verdict));
-  return verdict.isOk ? 0 : 1;
+  const stdout = isJson ? `${jsonOf(verdict)}\n` : textOf(verdict);
+  return { exitCode: verdict.isOk ? 0 : 1, stdout, stderr: "" };
 }
 
 function judge(source: AttestationSource, options: VerifyOptions, root: Uint8Array): Verdict {
@@ -226,14 +243,13 @@ function optional(bytes: Uint8Array | null): string | null {
 }
 
 /** Nothing could be judged: that is a check that does not hold, not wrong use. */
-function failed(reason: string, isJson: boolean): ExitCode {
-  if (isJson)
-    process.stdout.write(`${JSON.stringify({ ok: false, checks: [], notes: [reason] })}\n`);
-  else process.stderr.write(`redoubt verify: ${reason}\n`);
-  return 1;
+function failed(reason: string, isJson: boolean): Outcome {
+  const stdout = `${JSON.stringify({ ok: false, checks: [], notes: [reason] })}\n`;
+  if (isJson) return { exitCode: 1, stdout, stderr: "" };
+  return { exitCode: 1, stdout: "", stderr: `redoubt verify: ${reason}\n` };
 }
 
-function misuse(reason: string): ExitCode {
-  process.stderr.write(`redoubt verify: ${reason} (see \`redoubt verify --help\`)\n`);
-  return 2;
+function misuse(reason: string): Outcome {
+  const stderr = `redoubt verify: ${reason} (see \`redoubt verify --help\`)\n`;
+  return { exitCode: 2, stdout: "", stderr };
 }

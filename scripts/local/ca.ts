@@ -3,24 +3,24 @@
 // never be used for anything that others rely on: its key lies on this disk.
 
 import {
-  type KeyObject,
-  X509Certificate,
   createHash,
   createPrivateKey,
   generateKeyPairSync,
+  type KeyObject,
+  X509Certificate,
 } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { isIPv4 } from "node:net";
 import { join } from "node:path";
 import {
-  KEY_USAGE,
-  type Name,
   authorityExtension,
   encodeCertificatePem,
   extension,
   issueCertificate as issueDer,
+  KEY_USAGE,
   keyUsageExtension,
   leafExtension,
+  type Name,
   publicKeyOf,
 } from "./certificate-issuer.ts";
 import { encodeDer, octetString, oid, sequence } from "./der-writer.ts";
@@ -176,5 +176,5 @@ function generateKey(): KeyObject {
 }
 
 function encodeKeyPem(key: KeyObject): string {
-  return key.export({ type: "pkcs8", format: "pem" }).toString();
+  return key.export({ type: "pkcs8", format: "pem" });
 }

@@ -1,7 +1,7 @@
 // Issues X.509 certificates (RFC 5280) over EC keys, for the PKIs of local runs and tests. It can
 // write certificates that break the rules, since tests need them: it must never check anything.
 
-import { type KeyObject, createPublicKey, randomBytes, sign } from "node:crypto";
+import { createPublicKey, type KeyObject, randomBytes, sign } from "node:crypto";
 import {
   bitString,
   boolean,

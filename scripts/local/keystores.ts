@@ -8,10 +8,10 @@ import { SecretKey } from "@chainsafe/blst";
 import { wipe } from "../../enclave/keys/secret.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import {
-  type KeystoreKdf,
   checksumOf,
   deriveKeystoreKey,
   encodePassword,
+  type KeystoreKdf,
 } from "../cli/keystore.ts";
 
 /** What EIP-2335 recommends. A keystore of `npm start` need not withstand anyone: see `cheap`. */

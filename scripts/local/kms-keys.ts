@@ -4,7 +4,7 @@
 // who can read the folder.
 
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseJsonObject, requiredText } from "./json-fields.ts";
 
@@ -112,5 +112,6 @@ export function decryptUnder(
 
 /** The order of the entries does not matter to KMS. */
 function encodeContext(context: EncryptionContext): Buffer {
-  return Buffer.from(JSON.stringify([...context].sort()));
+  const entries = [...context].sort(([a], [b]) => (a < b ? -1 : 1));
+  return Buffer.from(JSON.stringify(entries));
 }

@@ -2,9 +2,9 @@
 // (nitro-kms.md §4). With a Recipient it verifies the attestation document, evaluates the key
 // policy over its PCRs, and encrypts to its public key; without, the policy sees no PCRs at all.
 
-import { randomBytes } from "node:crypto";
-import type { Result } from "../../shared/result.ts";
+import { createPublicKey, randomBytes } from "node:crypto";
 import { WRAPPED_KEY_BYTES_MAX } from "../../shared/limits.ts";
+import type { Result } from "../../shared/result.ts";
 import { AwsError, accessDenied, validation } from "./aws-error.ts";
 import type { AwsService } from "./aws-server.ts";
 import {
@@ -17,11 +17,11 @@ import {
   requiredText,
 } from "./json-fields.ts";
 import {
-  type EncryptionContext,
-  type LocalKmsKey,
   decryptUnder,
+  type EncryptionContext,
   encryptUnder,
   keyIdOfCiphertext,
+  type LocalKmsKey,
   listLocalKmsKeys,
   readLocalKmsKey,
   readPolicy,
@@ -172,7 +172,9 @@ class LocalKms {
     const verified = this.#options.verifyDocument(document, this.#options.nowMs());
     if (!verified.ok) throw validation("the attestation document is not valid");
     const { pcrs, publicKey } = verified.value;
-    if (publicKey === null) throw validation("the attestation document has no public key");
+    if (publicKey === null || !isRsa2048(publicKey)) {
+      throw validation("the attestation document has no RSA-2048 public key");
+    }
     return { pcrs, publicKey };
   }
 
@@ -219,6 +221,15 @@ class LocalKms {
       process.stderr.write(`local KMS: the policy of ${key.arn} denies everything: ${text}\n`);
       return "denied";
     }
+  }
+}
+
+function isRsa2048(publicKeyDer: Uint8Array): boolean {
+  try {
+    const key = createPublicKey({ key: Buffer.from(publicKeyDer), format: "der", type: "spki" });
+    return key.asymmetricKeyDetails?.modulusLength === 2048;
+  } catch {
+    return false;
   }
 }
 

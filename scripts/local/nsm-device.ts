@@ -6,8 +6,8 @@ import { createConnection } from "node:net";
 import type { NsmDevice } from "../../enclave/core/ports.ts";
 import { refusal } from "../../shared/errors.ts";
 import { CONNECT_DEADLINE_MS, NSM_RESPONSE_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
-import { FrameReader, encodeFrame } from "../../shared/wire/frame.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import { encodeFrame, FrameReader } from "../../shared/wire/frame.ts";
 
 export function connectNsmDevice(path: string): NsmDevice {
   return { request: (bytes) => exchange(path, bytes) };

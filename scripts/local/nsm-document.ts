@@ -5,7 +5,7 @@
 import { type KeyObject, sign } from "node:crypto";
 import {
   type AttestationDocument,
-  encodeEnvelope,
+  PROTECTED_HEADER,
   encodeSignatureInput,
 } from "../../shared/attestation/document.ts";
 import { type CborValue, encodeCbor } from "../../shared/bytes/cbor.ts";
@@ -18,7 +18,7 @@ export type DocumentLayout = "indefinite" | "definite";
 export function signDocument(payload: Uint8Array, leafKey: KeyObject): Uint8Array<ArrayBuffer> {
   const input = encodeSignatureInput(payload);
   const signature = sign("sha384", input, { key: leafKey, dsaEncoding: "ieee-p1363" });
-  return encodeEnvelope(payload, signature);
+  return encodeCbor([PROTECTED_HEADER, new Map(), payload, new Uint8Array(signature)]);
 }
 
 export function encodePayload(

@@ -3,22 +3,22 @@
 // boot. Its root is another than AWS's: no verifier takes its documents unless told that root.
 
 import {
-  type KeyObject,
-  X509Certificate,
   createPrivateKey,
   generateKeyPairSync,
+  type KeyObject,
   randomBytes,
+  X509Certificate,
 } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
-  KEY_USAGE,
-  type Name,
   authorityExtension,
   encodeCertificatePem,
   issueCertificate,
+  KEY_USAGE,
   keyUsageExtension,
   leafExtension,
+  type Name,
 } from "./certificate-issuer.ts";
 
 export type PkiRoot = { readonly der: Uint8Array; readonly privateKey: KeyObject };

@@ -10,13 +10,13 @@ import { serveNsm } from "./nsm-server.ts";
 import { NsmSimulator, sampleMeasurements } from "./nsm-simulator.ts";
 
 const USAGE = `usage: nsm-program.ts --socket PATH --pki DIR [--pcr0 HEX] [--pcr1 HEX] [--pcr2 HEX]
-  [--pcr3 HEX] [--pcr8 HEX] [--debug-mode] [--time-offset-ms N]
+  [--pcr3 HEX] [--pcr8 HEX] [--debug-mode] [--time-offset-ms=N]
 
   --socket PATH        unix socket to listen on: frames of 4-byte length and NSM CBOR
   --pki DIR            holds nsm-root.pem (pin this) and nsm-root.key, made on first use
   --pcrN HEX           measurements, 48 bytes; PCR0 to PCR2 have made-up values by default
   --debug-mode         PCR0 to PCR2 read as zero, as with nitro-cli run-enclave --debug-mode
-  --time-offset-ms N   added to the clock of this machine
+  --time-offset-ms=N   added to the clock of this machine
 `;
 
 const PCR_OPTIONS = [0, 1, 2, 3, 8] as const;

@@ -3,9 +3,9 @@
 // hardware belong to one boot of an enclave.
 
 import { existsSync, lstatSync, unlinkSync } from "node:fs";
-import { type Server, type Socket, createServer } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { NSM_REQUEST_BYTES_MAX } from "../../shared/limits.ts";
-import { FrameReader, encodeFrame } from "../../shared/wire/frame.ts";
+import { encodeFrame, FrameReader } from "../../shared/wire/frame.ts";
 import type { NsmSimulator } from "./nsm-simulator.ts";
 
 /** Resolves when it listens. A socket file that an earlier run left behind is replaced. */

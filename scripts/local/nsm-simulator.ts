@@ -16,11 +16,11 @@ import {
 import { ok } from "../../shared/result.ts";
 import { encodePayload, signDocument } from "./nsm-document.ts";
 import {
+  createIdentity,
+  issueChain,
   type NsmChain,
   type NsmIdentity,
   type PkiRoot,
-  createIdentity,
-  issueChain,
 } from "./nsm-pki.ts";
 
 export type NsmSimulatorOptions = {

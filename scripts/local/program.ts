@@ -2,7 +2,7 @@
 // ended with us. A program is ready when it prints a line that its caller knows.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { type WriteStream, createWriteStream } from "node:fs";
+import { createWriteStream, type WriteStream } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -94,4 +94,9 @@ export class Program {
 /** Ready at the first line that contains `text`. */
 export function readyAt(text: string): (line: string) => string | null {
   return (line) => (line.includes(text) ? line : null);
+}
+
+/** `{ "kms-key": "x" }` as `["--kms-key", "x"]`. */
+export function argumentsOf(options: Readonly<Record<string, string>>): readonly string[] {
+  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
 }

@@ -85,14 +85,6 @@ export function encodeSignatureInput(payload: Uint8Array): Uint8Array<ArrayBuffe
   return encodeCbor(["Signature1", PROTECTED_HEADER, new Uint8Array(0), payload]);
 }
 
-/** An untagged COSE_Sign1 around a payload. */
-export function encodeEnvelope(
-  payload: Uint8Array,
-  signature: Uint8Array,
-): Uint8Array<ArrayBuffer> {
-  return encodeCbor([PROTECTED_HEADER, new Map(), payload, signature]);
-}
-
 type Envelope = {
   readonly protectedHeader: Uint8Array;
   readonly payload: Uint8Array;

@@ -23,11 +23,14 @@ export class FrameReader {
    * has no frame boundary any more: close it.
    */
   read(chunk: Uint8Array): Result<readonly Uint8Array[], "FRAME_OVERSIZE"> {
-    this.#pending.push(chunk);
-    this.#pendingBytes += chunk.length;
+    // A socket hands out Buffers, whose `slice` is a view where that of a Uint8Array is a copy: what
+    // is parsed from here on keeps what it copied.
+    const plain = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
+    this.#pending.push(plain);
+    this.#pendingBytes += plain.length;
     const frames: Uint8Array[] = [];
     if (this.#pendingBytes < this.#wantedBytes) return ok(frames);
-    let bytes = this.#pending.length === 1 ? chunk : concatBytes(...this.#pending);
+    let bytes = this.#pending.length === 1 ? plain : concatBytes(...this.#pending);
     for (;;) {
       if (bytes.length < FRAME_HEAD_BYTES) {
         this.#wantedBytes = FRAME_HEAD_BYTES;

@@ -206,7 +206,12 @@ export function textUntilClosed(socket: TLSSocket): Promise<string> {
   });
 }
 
+export function jsonOf(text: string): JsonObject {
+  const body: unknown = JSON.parse(text);
+  invariant(typeof body === "object" && body !== null, "a JSON object");
+  return { ...body };
+}
+
 export function codeOf(answer: { readonly text: string }): unknown {
-  const body: unknown = JSON.parse(answer.text);
-  return typeof body === "object" && body !== null && "code" in body ? body.code : undefined;
+  return jsonOf(answer.text)["code"];
 }

@@ -153,6 +153,7 @@ export class FakeEnclave {
       bundleIds: this.#open.map(({ id }) => id),
       keyCount: this.keyCount,
       recordCount: 0,
+      genesisValidatorsRoot: null,
       floor: null,
       highWatermark: null,
       timeMs: 0,

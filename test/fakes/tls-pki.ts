@@ -127,9 +127,6 @@ export class TestCa {
       ...(revoked.length === 0 ? [] : [sequence(...revoked)]),
     );
     const der = sequence(list, ECDSA_WITH_SHA384, bitString(sign("sha384", list, this.#key)));
-    const base64 = Buffer.from(der)
-      .toString("base64")
-      .replaceAll(/(.{64})/g, "$1\n");
-    return `-----BEGIN X509 CRL-----\n${base64}\n-----END X509 CRL-----\n`;
+    return encodeCertificatePem(der).replaceAll("CERTIFICATE", "X509 CRL");
   }
 }

@@ -1,7 +1,14 @@
-// Waits for what happens elsewhere in its own time. The test runner's own limit ends a wait in vain.
+// Waits for what happens elsewhere in its own time. In vain it fails, after far longer than it takes.
+
+import assert from "node:assert/strict";
 
 const POLL_MS = 2;
+const WAIT_MS_MAX = 15_000;
 
 export async function until(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await new Promise((settle) => setTimeout(settle, POLL_MS));
+  const startMs = performance.now();
+  while (!isTrue()) {
+    assert.ok(performance.now() - startMs < WAIT_MS_MAX, `in vain: ${isTrue.toString()}`);
+    await new Promise((settle) => setTimeout(settle, POLL_MS));
+  }
 }

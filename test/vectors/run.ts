@@ -4,16 +4,26 @@
 
 import { readFileSync, readdirSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type VectorResult, runVectorFile } from "./vector-file.ts";
+import { runVectorFile } from "./vector-file.ts";
+import { type VectorResult, failed } from "./vector-result.ts";
 
 function* filesOf(folder: string): Generator<string> {
-  for (const entry of readdirSync(folder, { withFileTypes: true }).toSorted((a, b) =>
-    a.name < b.name ? -1 : 1,
-  )) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* filesOf(path);
+  for (const name of readdirSync(folder).toSorted()) {
+    const path = join(folder, name);
+    // A file that can't be looked at is reported when it is read.
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) yield* filesOf(path);
     else yield path;
   }
+}
+
+async function runFile(path: string): Promise<readonly VectorResult[]> {
+  let bytes: Uint8Array;
+  try {
+    bytes = new Uint8Array(readFileSync(path));
+  } catch {
+    return [{ name: path, ...failed("the file can't be read") }];
+  }
+  return runVectorFile(path, bytes);
 }
 
 const [argument, ...rest] = process.argv.slice(2);
@@ -30,7 +40,7 @@ if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
 
 const results: VectorResult[] = [];
 for (const path of filesOf(folder)) {
-  for (const result of await runVectorFile(path, readFileSync(path))) {
+  for (const result of await runFile(path)) {
     results.push(result);
     const detail = result.detail === "" ? "" : ` (${result.detail})`;
     process.stdout.write(`${result.outcome.padEnd(7)} ${result.name}${detail}\n`);
@@ -41,6 +51,6 @@ const count = (outcome: VectorResult["outcome"]) =>
 if (count("passed") + count("failed") === 0) {
   process.stderr.write(`vectors: ${argument} holds no vector\n`);
 }
-const skipped = count("skipped") === 0 ? "" : `, ${count("skipped")} skipped`;
-process.stdout.write(`${count("passed")} passed, ${count("failed")} failed${skipped}\n`);
+if (count("skipped") > 0) process.stdout.write(`${count("skipped")} skipped\n`);
+process.stdout.write(`${count("passed")} passed, ${count("failed")} failed\n`);
 process.exitCode = count("failed") > 0 || count("passed") === 0 ? 1 : 0;

@@ -20,12 +20,21 @@ export type EthereumRecord = {
   readonly vote: SignedVote | null;
 };
 
-/** The first slot, source epoch and target epoch that may be signed since boot. */
+/** The first slot, source epoch and target epoch that may be signed since the key was loaded. */
 export type EthereumFloor = {
   readonly slot: bigint;
   readonly source: bigint;
   readonly target: bigint;
 };
+
+/** What is at or above both. */
+export function highestFloor(first: EthereumFloor, second: EthereumFloor): EthereumFloor {
+  return {
+    slot: highest(first.slot, second.slot),
+    source: highest(first.source, second.source),
+    target: highest(first.target, second.target),
+  };
+}
 
 type EthereumVerdict = Verdict<EthereumRecord>;
 

@@ -161,8 +161,11 @@ const vectors = join(
   "kms-recipient",
 );
 
+function read(name: string): Buffer {
+  return readFileSync(join(vectors, name));
+}
+
 test("values of the real KMS open and parse", { skip: !existsSync(vectors) }, (context) => {
-  const read = (name: string): Buffer => readFileSync(join(vectors, name));
   const real = recipientKeyOf(createPrivateKey(read("edgebit_cms_key.pem")));
   const opened = openCiphertextForRecipient(read("edgebit_cms_ciphertextforrecipient.bin"), real);
   assert(opened.ok);

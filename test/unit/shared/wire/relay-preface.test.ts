@@ -74,8 +74,11 @@ for (const [title, value] of Object.entries(BROKEN_TARGETS)) {
   });
 }
 
+function body(frame: Uint8Array): Uint8Array {
+  return frame.subarray(4);
+}
+
 test("an answer of the relay says connected, or one code of the table", () => {
-  const body = (frame: Uint8Array): Uint8Array => frame.subarray(4);
   assert(parseRelayAnswer(body(encodeRelayAnswer(null))).ok);
   const denied = parseRelayAnswer(body(encodeRelayAnswer("RELAY_HOST_DENIED")));
   assert(!denied.ok && denied.error.code === "RELAY_HOST_DENIED");

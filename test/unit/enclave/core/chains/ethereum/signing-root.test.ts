@@ -81,9 +81,17 @@ const FROM_BELLATRIX = FORK_NAMES.slice(2);
 const FROM_GLOAS = FORK_NAMES.slice(7);
 const AT_SLOT = { path: ["slot"], unit: "slot" } as const;
 
-function aggregateType(fork: ForkName): Type<unknown> {
-  return ssz[fork].AggregateAndProof;
-}
+const AGGREGATE_TYPES: Readonly<Record<ForkName, Type<unknown>>> = {
+  phase0: ssz.phase0.AggregateAndProof,
+  altair: ssz.phase0.AggregateAndProof,
+  bellatrix: ssz.phase0.AggregateAndProof,
+  capella: ssz.phase0.AggregateAndProof,
+  deneb: ssz.phase0.AggregateAndProof,
+  electra: ssz.electra.AggregateAndProof,
+  fulu: ssz.electra.AggregateAndProof,
+  gloas: ssz.gloas.AggregateAndProof,
+  heze: ssz.gloas.AggregateAndProof,
+};
 
 const RECIPES: readonly Recipe[] = [
   {
@@ -98,7 +106,7 @@ const RECIPES: readonly Recipe[] = [
   {
     type: "BLOCK_V2",
     forks: ["phase0", "altair"],
-    ssz: (fork) => ssz[fork].BeaconBlock,
+    ssz: (fork) => (fork === "phase0" ? ssz.phase0 : ssz.altair).BeaconBlock,
     time: AT_SLOT,
     domain: DOMAIN_BEACON_PROPOSER,
     version: "fork",
@@ -137,7 +145,7 @@ const RECIPES: readonly Recipe[] = [
   {
     type: "AGGREGATE_AND_PROOF",
     forks: ALL,
-    ssz: aggregateType,
+    ssz: (fork) => AGGREGATE_TYPES[fork],
     time: { path: ["aggregate", "data", "slot"], unit: "slot" },
     domain: DOMAIN_AGGREGATE_AND_PROOF,
     version: "fork",
@@ -146,7 +154,7 @@ const RECIPES: readonly Recipe[] = [
   {
     type: "AGGREGATE_AND_PROOF_V2",
     forks: ALL,
-    ssz: aggregateType,
+    ssz: (fork) => AGGREGATE_TYPES[fork],
     time: { path: ["aggregate", "data", "slot"], unit: "slot" },
     domain: DOMAIN_AGGREGATE_AND_PROOF,
     version: "fork",
@@ -350,16 +358,9 @@ test("every kind of operation is compared", () => {
 });
 
 test("a header has the root of its block in every fork from Bellatrix on", () => {
-  const blocks = [
-    ssz.bellatrix,
-    ssz.capella,
-    ssz.deneb,
-    ssz.electra,
-    ssz.fulu,
-    ssz.gloas,
-    ssz.heze,
-  ] as const;
-  for (const { BeaconBlock, BeaconBlockBody } of blocks) {
+  const { bellatrix, capella, deneb, electra, fulu, gloas, heze } = ssz;
+  const forks = [bellatrix, capella, deneb, electra, fulu, gloas, heze] as const;
+  for (const { BeaconBlock, BeaconBlockBody } of forks) {
     const type: Type<unknown> = BeaconBlock;
     const bodyType: Type<unknown> = BeaconBlockBody;
     const block = randomValue(type, random);
@@ -367,7 +368,7 @@ test("a header has the root of its block in every fork from Bellatrix on", () =>
     const header = {
       slot: Number(block["slot"]),
       proposerIndex: Number(block["proposerIndex"]),
-      parentRoot: ssz.Root.fromJson(ssz.Root.toJson(asBytes(block["parentRoot"]))),
+      parentRoot: asBytes(block["parentRoot"]),
       stateRoot: asBytes(block["stateRoot"]),
       bodyRoot: bodyType.hashTreeRoot(block["body"]),
     };

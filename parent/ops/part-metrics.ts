@@ -1,0 +1,83 @@
+// What the store, the link and the relay count, for the registry. They count by themselves; here
+// their numbers are read when somebody scrapes.
+
+import { Counter, Gauge, type Registry } from "prom-client";
+import type { EnclaveLink } from "../link/enclave-link.ts";
+import type { Relay } from "../relay/relay.ts";
+import type { Store, StoreStats } from "../store/store.ts";
+
+export type WatchedParts = {
+  readonly store: Store;
+  readonly link: EnclaveLink;
+  readonly relay: Relay;
+};
+
+export function watchParts(registry: Registry, parts: WatchedParts): void {
+  const registers = [registry];
+  const total = (name: string, help: string, read: () => number): void => {
+    const metric: Counter = new Counter({
+      name,
+      help,
+      registers,
+      collect: () => {
+        metric.reset();
+        metric.inc(read());
+      },
+    });
+  };
+  const gauge = (name: string, help: string, read: () => number): void => {
+    const metric: Gauge = new Gauge({ name, help, registers, collect: () => metric.set(read()) });
+  };
+  const { store, link, relay } = parts;
+  const stored = (read: (stats: StoreStats) => number): (() => number) => {
+    return () => {
+      const stats = store.stats();
+      return stats === null ? 0 : read(stats);
+    };
+  };
+  const ms = 1000;
+  gauge("redoubt_store_up", "1 when the state store works", () =>
+    (store.stats()?.code ?? null) === null ? 1 : 0,
+  );
+  total(
+    "redoubt_store_records_total",
+    "Records written",
+    stored(({ recordCount }) => recordCount),
+  );
+  total(
+    "redoubt_store_conflicts_total",
+    "Writes over another version than the stored one",
+    stored(({ conflictCount }) => conflictCount),
+  );
+  total(
+    "redoubt_store_refused_commits_total",
+    "Commits that the store could not write",
+    stored(({ refusedCount }) => refusedCount),
+  );
+  total(
+    "redoubt_store_transactions_total",
+    "Transactions, each synced to the disk",
+    stored(({ transactionCount }) => transactionCount),
+  );
+  total(
+    "redoubt_store_sync_seconds_total",
+    "Time in writing transactions to the disk",
+    stored(({ syncMsSum }) => syncMsSum / ms),
+  );
+  gauge(
+    "redoubt_store_sync_seconds_max",
+    "The longest of them since the start",
+    stored(({ syncMsMax }) => syncMsMax / ms),
+  );
+  gauge("redoubt_link_up", "1 when the enclave answers", () => (link.status() === null ? 0 : 1));
+  total(
+    "redoubt_link_connects_total",
+    "Connections to the enclave",
+    () => link.stats().connectCount,
+  );
+  total("redoubt_link_losses_total", "Connections that broke", () => link.stats().lossCount);
+  gauge("redoubt_relay_streams", "Open streams of the relay", () => relay.stats().openCount);
+  total("redoubt_relay_refusals_total", "Refused streams", () => relay.stats().refusedCount);
+  total("redoubt_relay_sent_bytes_total", "From the enclave", () => relay.stats().sentBytes);
+  total("redoubt_relay_received_bytes_total", "To the enclave", () => relay.stats().receivedBytes);
+}

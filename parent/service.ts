@@ -1,0 +1,163 @@
+// The parent's parts put together, started in the order in which each needs the others, and taken
+// apart in the opposite order: the store closes last, after everything that may still commit.
+// A part that can't start stops the start, with its code and its name.
+
+import { readFile } from "node:fs/promises";
+import { encodeAddress } from "../shared/address.ts";
+import { type ErrorCode, refusal } from "../shared/errors.ts";
+import { MANIFEST_BYTES_MAX, SHUTDOWN_DEADLINE_MS } from "../shared/limits.ts";
+import { type Result, err, ok } from "../shared/result.ts";
+import { startApi } from "./api/start.ts";
+import { startAdmin } from "./link/admin.ts";
+import { EnclaveLink } from "./link/enclave-link.ts";
+import { type Credentials, Provisioner } from "./link/provision.ts";
+import { LinkSigner } from "./link/signer.ts";
+import { createBundleReader } from "./ops/bundles.ts";
+import type { Config } from "./ops/config.ts";
+import { startCredentials } from "./ops/credentials.ts";
+import { Metrics } from "./ops/metrics.ts";
+import { watchParts } from "./ops/part-metrics.ts";
+import { startOps } from "./ops/server.ts";
+import type { Log } from "./ports.ts";
+import { startRelay } from "./relay/relay.ts";
+import { startStore } from "./store/store.ts";
+
+export type Service = {
+  /** Certificates, clients and sources of the API, and all bundles. */
+  reload(config: Config): Promise<void>;
+  /** Bundles only, when the configuration itself does not pass. */
+  reloadBundles(): void;
+  /** Gives every answer that is due within SHUTDOWN_DEADLINE_MS, then closes everything. */
+  stop(): Promise<void>;
+};
+
+export type ServiceOptions = {
+  readonly config: Config;
+  readonly log: Log;
+  /** A part has failed that the parent can't do without. */
+  readonly onFailure: (part: string, reason: string) => void;
+};
+
+export type StartRefusal = {
+  readonly code: ErrorCode;
+  /** The part and what is known of the cause: a path, an address. */
+  readonly reason: string;
+};
+
+/** Closes what was started, last first. */
+class Closings {
+  readonly #closings: (() => Promise<void> | void)[] = [];
+
+  add(close: () => Promise<void> | void): void {
+    this.#closings.push(close);
+  }
+
+  async run(): Promise<void> {
+    for (const close of this.#closings.splice(0).toReversed()) await close();
+  }
+}
+
+export async function startService(
+  options: ServiceOptions,
+): Promise<Result<Service, StartRefusal>> {
+  const closings = new Closings();
+  const service = await startParts(options, closings);
+  if (!service.ok) await closings.run();
+  return service;
+}
+
+async function startParts(
+  { config, log, onFailure }: ServiceOptions,
+  closings: Closings,
+): Promise<Result<Service, StartRefusal>> {
+  const manifest = await readManifest(config.manifest);
+  if (!manifest.ok) return manifest;
+  const store = await startStore({ ...config.store, log });
+  if (!store.ok) return err({ code: store.error.code, reason: `store ${config.store.path}` });
+  closings.add(() => store.value.close());
+  store.value.onFailure((reason) => onFailure("store", reason));
+  const hosts = new Map(Object.entries(config.relay.hosts));
+  const relay = await listening("relay.listen", startRelay({ ...config.relay, hosts, log }));
+  if (!relay.ok) return relay;
+  closings.add(() => relay.value.close());
+
+  const link = new EnclaveLink(config.enclave.address);
+  let credentials: Credentials | null = null;
+  const readBundles = createBundleReader({
+    sources: config.bundles,
+    credentials: () => credentials,
+  });
+  const provisioner = new Provisioner({ link, manifest: manifest.value, readBundles, log });
+  closings.add(() => provisioner.close());
+  const signer = new LinkSigner(link, provisioner, () => {
+    const code = store.value.stats()?.code ?? null;
+    return code === null ? null : refusal(code);
+  });
+  const admin = await listening("admin.listen", startAdmin(config.admin.listen, link));
+  if (!admin.ok) return admin;
+  closings.add(() => admin.value.close());
+
+  const metrics = new Metrics();
+  metrics.watch(signer);
+  watchParts(metrics.registry, { store: store.value, link, relay: relay.value });
+  const api = await startApi({ config: config.api, signer, log, metrics });
+  if (!api.ok) return err(named("api", api.error));
+  closings.add(() => api.value.close(SHUTDOWN_DEADLINE_MS));
+  const ops = await startOps({ listen: config.ops.listen, signer, metrics, log });
+  if (!ops.ok) return err(named("ops", ops.error));
+  closings.add(() => ops.value.close());
+
+  provisioner.start();
+  const feed = startCredentials(
+    config.credentials,
+    (latest) => {
+      credentials = latest;
+      provisioner.setCredentials(latest);
+    },
+    log,
+  );
+  closings.add(() => feed.stop());
+  log.info("parent.listening", { address: encodeAddress(api.value.address) });
+  const reloadBundles = (): void => {
+    const started = signer.startReload();
+    if (!started.ok) log.warn("reload.refused", { code: started.error.code });
+  };
+  return ok({
+    reloadBundles,
+    reload: async (next) => {
+      await api.value.reload(next.api);
+      reloadBundles();
+    },
+    stop: async () => {
+      log.info("parent.stopping", { count: signer.inFlightCount() });
+      await closings.run();
+    },
+  });
+}
+
+async function readManifest(path: string): Promise<Result<Uint8Array, StartRefusal>> {
+  try {
+    const bytes = await readFile(path);
+    const isFitting = bytes.length > 0 && bytes.length <= MANIFEST_BYTES_MAX;
+    return isFitting ? ok(bytes) : err({ code: "MANIFEST_MALFORMED", reason: path });
+  } catch {
+    return err({ code: "CONFIG_UNREADABLE", reason: path });
+  }
+}
+
+/** A listener that rejects can't listen. */
+async function listening<T>(part: string, start: Promise<T>): Promise<Result<T, StartRefusal>> {
+  try {
+    return ok(await start);
+  } catch (error) {
+    const cause = error instanceof Error && "code" in error ? String(error.code) : "refused";
+    return err({ code: "LISTEN_FAILED", reason: `${part}: ${cause}` });
+  }
+}
+
+function named(
+  part: string,
+  error: { readonly code: ErrorCode; readonly detail?: readonly unknown[] },
+): StartRefusal {
+  return { code: error.code, reason: [part, ...(error.detail ?? []).map(String)].join(": ") };
+}

@@ -1,0 +1,193 @@
+// The files of a local run: certificates, credentials, the KMS key with its policy, the manifest,
+// keystores and their bundle, the parent's configuration. What is there already is kept, so that a
+// second start goes on with the same keys and state.
+
+import { createHash, randomBytes, X509Certificate } from "node:crypto";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { Manifest } from "../../enclave/core/manifest.ts";
+import { parseManifest } from "../../enclave/core/manifest.ts";
+import { manifestPcr } from "../../shared/attestation/pcr.ts";
+import { encodeHex } from "../../shared/bytes/hex.ts";
+import { OPERATION_KINDS } from "../../shared/operation.ts";
+import { createLocalCa } from "./ca.ts";
+import { createFreshKeystores } from "./keystores.ts";
+import { createLocalKmsKey, writePolicy } from "./kms-keys.ts";
+import type { Layout } from "./layout.ts";
+import { localNetwork } from "./network.ts";
+import { openRoot } from "./nsm-pki.ts";
+import { sampleMeasurements } from "./nsm-simulator.ts";
+import type { StartOptions } from "./options.ts";
+
+export const REGION = "eu-central-1";
+export const ACCOUNT = "000000000000";
+const PRINCIPAL = `arn:aws:iam::${ACCOUNT}:role/redoubt-local`;
+export const KMS_HOST = `kms.${REGION}.amazonaws.com:443`;
+/** Cheap key derivation: these keystores' password lies beside them. */
+const CHEAP_KDF = { n: 1024 };
+
+export class SetupError extends Error {}
+
+/** PCR0 of the "image": made up, as the simulated NSM states it. */
+function localPcr0(): Uint8Array {
+  const pcr0 = sampleMeasurements("redoubt local").get(0);
+  if (pcr0 === undefined) throw new SetupError("the simulated NSM has no PCR0");
+  return pcr0;
+}
+
+/** Decrypt for the image and the manifest, GenerateDataKey for sealing, nothing else. */
+function keyPolicy(manifestBytes: Uint8Array): string {
+  const digest = createHash("sha384").update(manifestBytes).digest();
+  return JSON.stringify({
+    Version: "2012-10-17",
+    Statement: [
+      {
+        Sid: "TheMeasuredEnclave",
+        Effect: "Allow",
+        Principal: { AWS: PRINCIPAL },
+        Action: "kms:Decrypt",
+        Resource: "*",
+        Condition: {
+          StringEqualsIgnoreCase: {
+            "kms:RecipientAttestation:PCR0": encodeHex(localPcr0()),
+            "kms:RecipientAttestation:PCR16": encodeHex(manifestPcr(digest)),
+          },
+        },
+      },
+      {
+        Sid: "Sealing",
+        Effect: "Allow",
+        Principal: { AWS: PRINCIPAL },
+        Action: ["kms:GenerateDataKey", "kms:DescribeKey", "kms:GetKeyPolicy"],
+        Resource: "*",
+      },
+    ],
+  });
+}
+
+/** Certificates and credentials. */
+export function prepareIdentities(layout: Layout): void {
+  const ca = createLocalCa(layout.caFolder);
+  copyFileSync(ca.certificatePath, layout.caCertificate);
+  ca.issueFiles(
+    "server",
+    {
+      commonName: "redoubt",
+      dnsNames: ["localhost"],
+      ipAddresses: ["127.0.0.1"],
+      usage: ["server"],
+    },
+    layout.caFolder,
+  );
+  ca.issueFiles("client", { commonName: "local validator", usage: ["client"] }, layout.folder);
+  openRoot(layout.nsmPki);
+  if (!existsSync(layout.credentials)) {
+    const credentials = {
+      AccessKeyId: `AKIA${randomBytes(8).toString("hex").toUpperCase()}`,
+      SecretAccessKey: randomBytes(24).toString("base64"),
+      Arn: PRINCIPAL,
+    };
+    writeFileSync(layout.credentials, JSON.stringify(credentials), { mode: 0o600 });
+  }
+}
+
+/** The manifest, made on the first start together with its KMS key and that key's policy. */
+export function prepareManifest(layout: Layout, options: StartOptions): Manifest {
+  if (!existsSync(layout.manifest)) {
+    const folder = join(layout.kmsFolder, "keys");
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const spec = { region: REGION, accountId: ACCOUNT, policy: "{}" };
+    const keyArn = createLocalKmsKey(folder, spec);
+    const manifest = {
+      redoubt: 1,
+      kms: { keyArn },
+      state: { kind: "parent" },
+      ethereum: { network: options.network ?? localNetwork(Date.now()) },
+      groups: [{ name: "local", keys: "others", allow: OPERATION_KINDS }],
+    };
+    const bytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
+    writePolicy(folder, keyArn, keyPolicy(bytes));
+    writeFileSync(layout.manifest, bytes);
+  }
+  const bytes = readFileSync(layout.manifest);
+  const manifest = parseManifest(bytes);
+  if (!manifest.ok) throw new SetupError(`${layout.manifest}: ${String(manifest.error.detail)}`);
+  refuseOtherNetwork(layout, options, bytes);
+  return manifest.value;
+}
+
+function refuseOtherNetwork(layout: Layout, options: StartOptions, bytes: Uint8Array): void {
+  if (options.network === null) return;
+  const there: unknown = JSON.parse(new TextDecoder().decode(bytes));
+  const wanted = JSON.stringify(options.network);
+  const isSame =
+    JSON.stringify(Reflect.get(Object(Reflect.get(Object(there), "ethereum")), "network")) ===
+    wanted;
+  if (!isSame) {
+    throw new SetupError(`${layout.folder} was set up for another network; give another --dir`);
+  }
+}
+
+/** Where the keystores are that are to be sealed; null when a bundle is there already. */
+export async function prepareKeystores(
+  layout: Layout,
+  options: StartOptions,
+): Promise<{ readonly folder: string; readonly passwordFile: string } | null> {
+  const isSealed = readdirSync(layout.bundleFolder).some((name) => name.endsWith(".bundle"));
+  if (isSealed) {
+    if (options.keystores === null) return null;
+    throw new SetupError(`${layout.folder} holds keys already; give another --dir`);
+  }
+  if (options.keystores !== null) return options.keystores;
+  if (!existsSync(layout.keystorePassword)) {
+    mkdirSync(layout.keystoreFolder, { recursive: true, mode: 0o700 });
+    const password = randomBytes(16).toString("hex");
+    await createFreshKeystores(layout.keystoreFolder, options.freshKeyCount, password, CHEAP_KDF);
+    writeFileSync(layout.keystorePassword, password, { mode: 0o600 });
+  }
+  return { folder: layout.keystoreFolder, passwordFile: layout.keystorePassword };
+}
+
+/** Written at each start: the ports of the stand-ins are new. */
+export function writeParentConfig(layout: Layout, options: StartOptions, kmsPort: number): void {
+  const client = new X509Certificate(readFileSync(layout.clientCertificate));
+  const config = {
+    enclave: { address: `unix://${layout.enclaveSocket}` },
+    manifest: layout.manifest,
+    bundles: [{ kind: "directory", path: layout.bundleFolder }],
+    credentials: { kind: "file", path: layout.credentials },
+    store: { listen: `unix://${layout.storeSocket}`, path: layout.stateFile },
+    relay: {
+      listen: `unix://${layout.relaySocket}`,
+      allow: [KMS_HOST],
+      hosts: { [KMS_HOST]: `127.0.0.1:${kmsPort}` },
+    },
+    api: {
+      listen: `tcp://127.0.0.1:${options.port}`,
+      tls: {
+        certFile: join(layout.caFolder, "server.crt"),
+        keyFile: join(layout.caFolder, "server.key"),
+        clientCaFile: layout.caCertificate,
+      },
+      clients: [
+        {
+          name: "local-validator",
+          fingerprint: client.fingerprint256,
+          keys: "all",
+          operations: OPERATION_KINDS,
+        },
+      ],
+    },
+    ops: { listen: `tcp://127.0.0.1:${options.port + 1}` },
+    admin: { listen: `unix://${layout.adminSocket}` },
+    log: { level: "info" },
+  };
+  writeFileSync(layout.parentConfig, `${JSON.stringify(config, null, 2)}\n`);
+}

@@ -1,0 +1,135 @@
+// The programs of a local run, started in order and kept running: KMS, then for each boot of the
+// enclave a simulated NSM and the enclave, then the parent. An enclave that ends is booted again,
+// as systemd does on EC2; the parent is what the user talks to, and its end is the end.
+
+import { join } from "node:path";
+import { encodeHex } from "../../shared/bytes/hex.ts";
+import type { Layout } from "./layout.ts";
+import { sampleMeasurements } from "./nsm-simulator.ts";
+import { argumentsOf, Program, readyAt } from "./program.ts";
+
+const REBOOT_PAUSE_MS = 200;
+
+export type EnclaveSockets = { readonly listen: string; readonly nsm: string };
+
+/** One boot: a fresh NSM, and the enclave on it. */
+export class EnclaveBoot {
+  readonly nsm: Program;
+  readonly enclave: Program;
+
+  private constructor(nsm: Program, enclave: Program) {
+    this.nsm = nsm;
+    this.enclave = enclave;
+  }
+
+  static async start(layout: Layout, name: string, sockets: EnclaveSockets): Promise<EnclaveBoot> {
+    const pcr0 = sampleMeasurements("redoubt local").get(0) ?? new Uint8Array(48);
+    const nsm = new Program({
+      name: `${name}-nsm`,
+      file: "scripts/local/nsm-program.ts",
+      args: ["--socket", sockets.nsm, "--pki", layout.nsmPki, "--pcr0", encodeHex(pcr0)],
+      logFolder: layout.logFolder,
+      readReady: readyAt("listening"),
+    });
+    await nsm.ready;
+    const enclave = new Program({
+      name,
+      file: "scripts/local/enclave.ts",
+      args: argumentsOf({
+        listen: `unix://${sockets.listen}`,
+        store: `unix://${layout.storeSocket}`,
+        relay: `unix://${layout.relaySocket}`,
+        nsm: sockets.nsm,
+        ca: layout.caCertificate,
+      }),
+      logFolder: layout.logFolder,
+      readReady: readyAt("listening"),
+    });
+    try {
+      await enclave.ready;
+    } catch (error) {
+      await nsm.stop();
+      throw error;
+    }
+    return new EnclaveBoot(nsm, enclave);
+  }
+
+  async stop(): Promise<void> {
+    await this.enclave.stop();
+    await this.nsm.stop();
+  }
+}
+
+export async function startKms(layout: Layout): Promise<{ program: Program; port: number }> {
+  const program = new Program({
+    name: "kms",
+    file: "scripts/local/kms-program.ts",
+    args: argumentsOf({
+      dir: layout.kmsFolder,
+      "nsm-root": layout.nsmRoot,
+      "ca-dir": layout.caFolder,
+      credentials: layout.credentials,
+    }),
+    logFolder: layout.logFolder,
+    readReady: portOf,
+  });
+  return { program, port: Number(await program.ready) };
+}
+
+/** The program prints `{"port": N, …}` when it listens. */
+function portOf(line: string): string | null {
+  return /"port":(\d+)/.exec(line.replaceAll(" ", ""))?.[1] ?? null;
+}
+
+/** The enclave, rebooted whenever it ends by itself. */
+export class Enclave {
+  readonly #layout: Layout;
+  readonly #onReboot: () => void;
+  #boot: EnclaveBoot | null = null;
+  #isStopping = false;
+
+  constructor(layout: Layout, onReboot: () => void) {
+    this.#layout = layout;
+    this.#onReboot = onReboot;
+  }
+
+  get pid(): number {
+    return this.#boot?.enclave.pid ?? 0;
+  }
+
+  async start(): Promise<void> {
+    const sockets = { listen: this.#layout.enclaveSocket, nsm: this.#layout.nsmSocket };
+    const boot = await EnclaveBoot.start(this.#layout, "enclave", sockets);
+    this.#boot = boot;
+    void boot.enclave.exited.then(() => this.#reboot(boot));
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await this.#boot?.stop();
+  }
+
+  async #reboot(ended: EnclaveBoot): Promise<void> {
+    if (this.#isStopping) return;
+    this.#onReboot();
+    await ended.nsm.stop();
+    await new Promise((resolve) => {
+      setTimeout(resolve, REBOOT_PAUSE_MS);
+    });
+    await this.start();
+  }
+}
+
+export function startParent(layout: Layout): Program {
+  return new Program({
+    name: "parent",
+    file: "parent/main.ts",
+    args: [layout.parentConfig],
+    logFolder: layout.logFolder,
+    readReady: readyAt("listening"),
+  });
+}
+
+export function logFileOf(layout: Layout, name: string): string {
+  return join(layout.logFolder, `${name}.log`);
+}

@@ -1,0 +1,222 @@
+// `npm start`: the whole signer on one machine, with stand-ins for what AWS owns. It sets up what is
+// missing, starts everything, shows what to try, and runs until it is told to stop; with `--once` it
+// tries everything itself and exits.
+
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import type { Manifest } from "../../enclave/core/manifest.ts";
+import { command as sealCommand } from "../cli/seal.ts";
+import { command as stateCommand } from "../cli/state.ts";
+import { type Layout, layoutOf, makeFolders } from "./layout.ts";
+import { parseStartOptions, type StartOptions, USAGE, UsageError } from "./options.ts";
+import { argumentsOf, type Program } from "./program.ts";
+import {
+  prepareIdentities,
+  prepareKeystores,
+  prepareManifest,
+  SetupError,
+  writeParentConfig,
+} from "./setup.ts";
+import { SignClient } from "./sign-client.ts";
+import { Enclave, startKms, startParent } from "./stack.ts";
+import { Tour } from "./tour.ts";
+
+const UNIX_PATH_BYTES_MAX = 107;
+const READY_DEADLINE_MS = 60_000;
+const POLL_MS = 100;
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** A folder serves one run at a time: two would fight for sockets, ports and the store. */
+function takeLock(layout: Layout): void {
+  if (existsSync(layout.lock)) {
+    const owner = Number(readFileSync(layout.lock, "utf8"));
+    if (owner > 0 && isAlive(owner)) {
+      throw new SetupError(`another npm start (process ${owner}) runs on ${layout.folder}`);
+    }
+  }
+  writeFileSync(layout.lock, String(process.pid));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function run(options: StartOptions): Promise<boolean> {
+  const layout = layoutOf(options.folder);
+  if (Buffer.byteLength(join(layout.folder, "tampered-nsm.sock")) > UNIX_PATH_BYTES_MAX) {
+    throw new SetupError(`the path of ${layout.folder} is too long for unix sockets; use --dir`);
+  }
+  makeFolders(layout);
+  takeLock(layout);
+  const stops: (() => Promise<unknown>)[] = [];
+  const stop = async () => {
+    for (const each of stops.toReversed()) await each();
+    rmSync(layout.lock, { force: true });
+  };
+  const interrupted = new Promise<false>((resolve) => {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve(false));
+  });
+  try {
+    const up = await Promise.race([bringUp(layout, options, stops), interrupted]);
+    if (up === false) return true;
+    if (options.isOnce) return await Promise.race([tour(layout, up), interrupted]);
+    printUsage(layout, up.url);
+    const ended = up.parent.exited.then(() => {
+      print("The parent has ended; its log is in logs/parent.log.");
+      return false;
+    });
+    return await Promise.race([ended, interrupted.then(() => true)]);
+  } finally {
+    print("Stopping.");
+    await stop();
+  }
+}
+
+type Up = { readonly manifest: Manifest; readonly url: string; readonly parent: Program };
+
+async function bringUp(
+  layout: Layout,
+  options: StartOptions,
+  stops: (() => Promise<unknown>)[],
+): Promise<Up> {
+  prepareIdentities(layout);
+  const manifest = prepareManifest(layout, options);
+  const keystores = await prepareKeystores(layout, options);
+  const kms = await startKms(layout);
+  stops.push(() => kms.program.stop());
+  print("ok   local KMS and Secrets Manager run (they verify attestation documents)");
+  if (keystores !== null) await seal(layout, manifest, keystores, kms.port);
+  writeParentConfig(layout, options, kms.port);
+  const enclave = new Enclave(layout, () => print("     the enclave ended; booting it again"));
+  await enclave.start();
+  stops.push(() => enclave.stop());
+  print("ok   the enclave runs, on a simulated NSM");
+  const parent = startParent(layout);
+  stops.push(() => parent.stop());
+  await parent.ready;
+  await awaitReady(options.port + 1, parent);
+  const exitCode = await quietly(() =>
+    stateCommand.run(["init", "--all", "--admin", `unix://${layout.adminSocket}`]),
+  );
+  if (exitCode !== 0) throw new SetupError("`redoubt state init` failed");
+  const url = `https://127.0.0.1:${options.port}`;
+  const client = clientOf(layout, url);
+  const keys = await client.send("GET", "/api/v1/eth2/publicKeys");
+  client.close();
+  writeFileSync(layout.publicKeys, `${keys.text}\n`);
+  const endpoint = { url, operations: `http://127.0.0.1:${options.port + 1}` };
+  writeFileSync(layout.endpoint, `${JSON.stringify(endpoint)}\n`);
+  const count = Array.isArray(keys.body) ? keys.body.length : 0;
+  print(`ok   KMS released the bundle to the attested enclave: ${count} keys ready at ${url}`);
+  return { manifest, url, parent };
+}
+
+async function seal(
+  layout: Layout,
+  manifest: Manifest,
+  keystores: { readonly folder: string; readonly passwordFile: string },
+  kmsPort: number,
+): Promise<void> {
+  const exitCode = await sealCommand.run(
+    argumentsOf({
+      keystores: keystores.folder,
+      "password-file": keystores.passwordFile,
+      "kms-key": manifest.kmsKeyArn,
+      out: join(layout.bundleFolder, "keys.bundle"),
+      "kms-endpoint": `https://127.0.0.1:${kmsPort}`,
+      "kms-ca": layout.caCertificate,
+      credentials: layout.credentials,
+    }),
+  );
+  if (exitCode !== 0) throw new SetupError("`redoubt seal` failed");
+}
+
+/** Runs a command without its output, which is for people who ran it themselves. */
+async function quietly<T>(run: () => Promise<T>): Promise<T> {
+  const write = process.stdout.write.bind(process.stdout);
+  process.stdout.write = () => true;
+  try {
+    return await run();
+  } finally {
+    process.stdout.write = write;
+  }
+}
+
+async function awaitReady(opsPort: number, parent: Program): Promise<void> {
+  const deadlineMs = Date.now() + READY_DEADLINE_MS;
+  let last = "";
+  while (Date.now() < deadlineMs) {
+    const answer = await fetch(`http://127.0.0.1:${opsPort}/readyz`).catch(() => null);
+    if (answer?.ok === true) return;
+    last = answer === null ? "no answer" : await answer.text();
+    const pause = new Promise((resolve) => {
+      setTimeout(resolve, POLL_MS);
+    });
+    await Promise.race([pause, parent.exited.then(() => Promise.reject(new Error("it ended")))]);
+  }
+  throw new SetupError(`the signer is not ready: ${last}`);
+}
+
+function clientOf(layout: Layout, url: string): SignClient {
+  return new SignClient(url, {
+    ca: layout.caCertificate,
+    certificate: layout.clientCertificate,
+    key: layout.clientKey,
+  });
+}
+
+async function tour(layout: Layout, up: Up): Promise<boolean> {
+  const client = clientOf(layout, up.url);
+  const keys: unknown = JSON.parse(readFileSync(layout.publicKeys, "utf8"));
+  const publicKeys = Array.isArray(keys) ? keys.map(String) : [];
+  const isRight = await new Tour(layout, up.manifest, client, up.url, print).run(publicKeys);
+  client.close();
+  print(isRight ? "Everything held." : "Something failed; see the lines with FAIL.");
+  return isRight;
+}
+
+function fromHere(path: string): string {
+  return relative(process.cwd(), path);
+}
+
+function printUsage(layout: Layout, url: string): void {
+  const curl =
+    `curl --cacert ${fromHere(layout.caCertificate)} --cert ${fromHere(layout.clientCertificate)}` +
+    ` --key ${fromHere(layout.clientKey)}`;
+  print(`
+The signer runs. Try, in another terminal:
+
+  ${curl} ${url}/api/v1/eth2/publicKeys
+  ${curl} '${url}/attestation?nonce=00112233'
+  ${curl} -H 'Content-Type: application/json' -H 'Accept: application/json' \\
+    -d '{"type":"RANDAO_REVEAL", ...}' ${url}/api/v1/eth2/sign/0x...
+
+  scripts/redoubt verify ${url} --root ${fromHere(layout.nsmRoot)} \\
+    --cert ${fromHere(layout.clientCertificate)} --key ${fromHere(layout.clientKey)} --ca ${fromHere(layout.caCertificate)}
+  scripts/redoubt state show --admin unix://${layout.adminSocket}
+  curl ${url.replace("https", "http").replace(/\d+$/, (port) => String(Number(port) + 1))}/readyz
+
+Files are in ${fromHere(layout.folder)}, logs in ${fromHere(layout.logFolder)}. Ctrl-C stops everything.
+`);
+}
+
+try {
+  const options = parseStartOptions(process.argv.slice(2));
+  if (options === null) print(USAGE);
+  else process.exitCode = (await run(options)) ? 0 : 1;
+} catch (error) {
+  const isUsage = error instanceof UsageError;
+  const text = error instanceof Error ? error.message : "failed";
+  process.stderr.write(`npm start: ${text}\n${isUsage ? `\n${USAGE}` : ""}`);
+  process.exitCode = isUsage ? 2 : 1;
+}
+// Children are stopped by now; whatever still holds the event loop is not waited for.
+process.exit();

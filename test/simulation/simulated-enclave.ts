@@ -1,0 +1,121 @@
+// One life of an enclave: the real accounts, guard, ledger, records, request parser and signing
+// path. Simulated are its surroundings: the clock, the store, KMS, and the sign pool, whose
+// "signature" is the root itself, so that a recorder can see what was signed.
+
+import { bootFloorAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
+import type { EthereumFloor } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
+import type { SignPool, StateStore } from "../../enclave/core/ports.ts";
+import type { OpenedBundle } from "../../enclave/keys/bundle.ts";
+import { KeyMaterial, SigningKey } from "../../enclave/keys/signing-key.ts";
+import { Accounts } from "../../enclave/service/accounts.ts";
+import { sign } from "../../enclave/service/signing.ts";
+import type { BundleKey } from "../../shared/bundle/keys.ts";
+import type { Refusal } from "../../shared/errors.ts";
+import { invariant } from "../../shared/invariant.ts";
+import { TIME_SKEW_MS_MAX } from "../../shared/limits.ts";
+import { OPERATION_MASK_MAX } from "../../shared/operation.ts";
+import type { Result } from "../../shared/result.ts";
+import { DIALECTS } from "../../shared/wire/methods.ts";
+import { bundleKeyOf } from "../fakes/sealed-keys.ts";
+import type { Random } from "./random.ts";
+import { type Request, manifest } from "./validator.ts";
+
+export const KEYS: readonly BundleKey[] = [bundleKeyOf(1), bundleKeyOf(2)];
+
+export type Clock = { unixMs: number };
+
+/** What a test of the tests breaks. */
+export type Sabotage = {
+  /** How far an enclave may believe that time has gone on. */
+  readonly aheadMsMax?: number;
+  readonly floorAt?: (nowMs: number, bootMs: number) => EthereumFloor;
+};
+
+export class SimulatedEnclave {
+  readonly accounts: Accounts;
+  readonly #clock: Clock;
+  readonly #bootMs: number;
+  readonly #aheadMs: number;
+  readonly #sabotage: Sabotage;
+  isAlive = true;
+  isReady = false;
+  /** A change of the keys is under way; the real service does one at a time, too. */
+  isBusy = false;
+
+  constructor(clock: Clock, random: Random, sabotage: Sabotage) {
+    this.#clock = clock;
+    this.#bootMs = clock.unixMs;
+    this.#sabotage = sabotage;
+    const aheadMsMax = sabotage.aheadMsMax ?? TIME_SKEW_MS_MAX;
+    this.#aheadMs = random.chance(0.5) ? random.between(-6000, aheadMsMax) : aheadMsMax;
+    this.accounts = new Accounts(manifest, new RootPool());
+  }
+
+  holds(key: BundleKey): boolean {
+    return this.isAlive && this.accounts.find(key.publicKey) !== undefined;
+  }
+
+  async load(key: BundleKey): Promise<boolean> {
+    const floor = this.isReady ? this.#chooseFloor() : null;
+    return this.#busy(async () => (await this.accounts.add(openedBundle(key), floor)).ok);
+  }
+
+  async openState(store: StateStore): Promise<boolean> {
+    return this.#busy(async () => {
+      const opened = await this.accounts.openState(store, this.#chooseFloor());
+      this.isReady = opened.ok;
+      return opened.ok;
+    });
+  }
+
+  async drop(key: BundleKey): Promise<void> {
+    const kept = this.accounts.keyring.bundleIds().filter((id) => id[0] !== key.publicKey[0]);
+    await this.#busy(() => this.accounts.retain(kept));
+  }
+
+  request(key: BundleKey, { body }: Request): ReturnType<typeof sign> {
+    const parts = {
+      manifest,
+      accounts: this.accounts,
+      pool: new RootPool(),
+      nowMs: () => this.#clock.unixMs + this.#aheadMs,
+    };
+    const params = { dialect: DIALECTS.web3signer, key: key.publicKey, kinds: OPERATION_MASK_MAX };
+    return sign(parts, { ...params, body });
+  }
+
+  init(key: BundleKey): Promise<Result<number, Refusal>> {
+    return this.accounts.init([key.publicKey], this.#clock.unixMs);
+  }
+
+  #chooseFloor(): EthereumFloor {
+    const nowMs = this.#clock.unixMs;
+    const { floorAt } = this.#sabotage;
+    if (floorAt !== undefined) return floorAt(nowMs, this.#bootMs);
+    return bootFloorAt(manifest.ethereum.network, nowMs);
+  }
+
+  async #busy<T>(run: () => Promise<T>): Promise<T> {
+    this.isBusy = true;
+    const outcome = await run();
+    this.isBusy = false;
+    return outcome;
+  }
+}
+
+/** A bundle of one key, whose id starts as the key does. */
+function openedBundle(key: BundleKey): OpenedBundle {
+  const material = new KeyMaterial(1);
+  const loaded = SigningKey.load(key, material, 0);
+  invariant(loaded !== undefined, "the simulation's keys are keys");
+  return { id: key.publicKey.slice(0, 16), keys: [loaded], material };
+}
+
+class RootPool implements SignPool {
+  #nextHandle = 1;
+
+  add: SignPool["add"] = (signers) => Promise.resolve(signers.map(() => this.#nextHandle++));
+  remove: SignPool["remove"] = () => Promise.resolve();
+  sign: SignPool["sign"] = (_handle, root) => Promise.resolve(root.slice());
+  close: SignPool["close"] = () => Promise.resolve();
+}
