@@ -5,7 +5,7 @@
 import type { Server, Socket } from "node:net";
 import type { Refusal } from "../shared/errors.ts";
 import { LINK_COUNT_MAX, TIME_RENEWAL_MS } from "../shared/limits.ts";
-import { type Result, err, ok } from "../shared/result.ts";
+import { err, ok, type Result } from "../shared/result.ts";
 import { Answerer } from "../shared/wire/link.ts";
 import { ENCLAVE_METHODS } from "../shared/wire/methods.ts";
 import { createNsm } from "./attestation/nsm.ts";
@@ -16,7 +16,7 @@ import { PushedCredentials } from "./kms/credentials.ts";
 import { createKeyReleaser } from "./kms/kms-client.ts";
 import { type ConnectRelay, createRelayDialer } from "./kms/relay-dialer.ts";
 import { createService } from "./service/service.ts";
-import { type Dial, createParentStore } from "./state/store-client.ts";
+import { createParentStore, type Dial } from "./state/store-client.ts";
 import { SOFTWARE } from "./version.ts";
 
 export type Platform = {
@@ -56,7 +56,7 @@ export async function startEnclave(platform: Platform): Promise<Result<RunningEn
       dialer: createRelayDialer(platform.connectRelay),
       credentials,
       trustAnchors: platform.trustAnchors,
-      nowMs: () => time.nowMs() ?? Number.MAX_SAFE_INTEGER,
+      nowMs: () => time.nowMs(),
     }),
     store: createParentStore(platform.dialStore, clock, ticker),
     pool,

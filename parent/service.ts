@@ -6,7 +6,7 @@ import { readFile } from "node:fs/promises";
 import { encodeAddress } from "../shared/address.ts";
 import { type ErrorCode, refusal } from "../shared/errors.ts";
 import { MANIFEST_BYTES_MAX, SHUTDOWN_DEADLINE_MS } from "../shared/limits.ts";
-import { type Result, err, ok } from "../shared/result.ts";
+import { err, ok, type Result } from "../shared/result.ts";
 import { startApi } from "./api/start.ts";
 import { startAdmin } from "./link/admin.ts";
 import { EnclaveLink } from "./link/enclave-link.ts";
@@ -118,10 +118,7 @@ async function startParts(
   );
   closings.add(() => feed.stop());
   log.info("parent.listening", { address: encodeAddress(api.value.address) });
-  const reloadBundles = (): void => {
-    const started = signer.startReload();
-    if (!started.ok) log.warn("reload.refused", { code: started.error.code });
-  };
+  const reloadBundles = (): void => provisioner.requestReload();
   return ok({
     reloadBundles,
     reload: async (next) => {

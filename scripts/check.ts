@@ -10,6 +10,8 @@ import { runTests, testFilesOf } from "./check/tests.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
+const NAME_WIDTH = 12;
+
 type Tier = {
   readonly name: string;
   /** Null when there is nothing to run. */
@@ -70,16 +72,18 @@ async function runTier(tier: Tier): Promise<Outcome | null> {
   const started = performance.now();
   const running = tier.run();
   if (running === null) {
-    print(`${tier.name.padEnd(12)} nothing to run`);
+    print(`${tier.name.padEnd(NAME_WIDTH)} nothing to run`);
     return null;
   }
+  // First the name alone: whoever waits sees for what.
+  process.stdout.write(tier.name.padEnd(NAME_WIDTH));
   const outcome = await running;
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const counts = [`${outcome.passedCount} passed`];
   if (outcome.failures.length > 0) counts.push(`${outcome.failures.length} failed`);
   if (outcome.skippedCount > 0) counts.push(`${outcome.skippedCount} skipped`);
-  print(`${tier.name.padEnd(12)} ${counts.join(", ")} (${seconds} s)`);
-  for (const note of outcome.notes) print(`${"".padEnd(12)} ${note}`);
+  print(` ${counts.join(", ")} (${seconds} s)`);
+  for (const note of outcome.notes) print(`${"".padEnd(NAME_WIDTH)} ${note}`);
   return outcome;
 }
 

@@ -2,13 +2,14 @@
 // `--write` commits it to `enclave/closure.txt`; with `--check` compares it with what is committed.
 // It must never pass when the program reaches outside `enclave/` and `shared/`.
 
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { diffLines, encodeClosure } from "./closure/list.ts";
 import { walkClosure } from "./closure/walk.ts";
 
-/** The programs of the measured image. */
-const ENTRIES: readonly string[] = ["enclave/program.ts"];
+/** The programs of the measured images: what they share, and each build target. */
+const SHARED_ENTRY = "enclave/program.ts";
+const TARGETS = "enclave/main.*.ts";
 const LIST = "enclave/closure.txt";
 const OWN_FOLDERS: readonly string[] = ["enclave/", "shared/"];
 
@@ -20,7 +21,7 @@ function main(args: readonly string[]): number {
     process.stderr.write("usage: npm run closure [-- --write | --check]\n");
     return 2;
   }
-  const closure = walkClosure(root, ENTRIES);
+  const closure = walkClosure(root, [SHARED_ENTRY, ...globSync(TARGETS, { cwd: root })]);
   const outside = closure.own
     .filter(({ path }) => !OWN_FOLDERS.some((folder) => path.startsWith(folder)))
     .map(({ path }) => `${path}: outside of the enclave`);

@@ -62,12 +62,13 @@ function install(digest) {
         stdio: ["ignore", "inherit", "inherit"],
       },
     );
-    if (npm.status !== 0) fail("`npm install` failed; see its output above");
-    if (!existsSync(node)) fail(`no pinned Node for ${process.platform}-${process.arch}`);
-    writeFileSync(stamp, digest);
+    if (npm.status === 0 && existsSync(node)) writeFileSync(stamp, digest);
   } finally {
+    // Before anything exits: a lock that stays behind would hold up the next run.
     rmSync(lock, { force: true });
   }
+  if (!existsSync(node)) fail(`no pinned Node for ${process.platform}-${process.arch}`);
+  if (!isInstalled(digest)) fail("`npm install` failed; see its output above");
 }
 
 function isAlive(pid) {

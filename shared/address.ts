@@ -1,7 +1,7 @@
 // Addresses of sockets as URLs: `unix:///run/x.sock`, `tcp://127.0.0.1:9001`, `vsock://3:8000`.
 // It must never take a relative path or an unnamed port.
 
-import { type Result, err, ok } from "./result.ts";
+import { err, ok, type Result } from "./result.ts";
 
 export type Address =
   | { readonly kind: "unix"; readonly path: string }

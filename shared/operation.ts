@@ -44,3 +44,33 @@ export function hasOperation(mask: OperationMask, kind: OperationKind): boolean 
 export function isOperationKind(text: string): text is OperationKind {
   return Object.hasOwn(BIT_BY_KIND, text);
 }
+
+/**
+ * What may be asked for where neither a manifest's group nor a client's entry lists kinds. A table,
+ * not a wildcard: a kind that is new to the code does not compile before somebody has decided about
+ * it (Dirk's "All" once came to include exits).
+ */
+export const IS_DEFAULT_OPERATION: Readonly<Record<OperationKind, boolean>> = {
+  BLOCK: true,
+  ATTESTATION: true,
+  AGGREGATION_SLOT: true,
+  AGGREGATE_AND_PROOF: true,
+  RANDAO_REVEAL: true,
+  /** Moves a validator's stake: a decision of its owner, not of whoever reaches the signer. */
+  VOLUNTARY_EXIT: false,
+  /** Decides where stake can be withdrawn to. */
+  DEPOSIT: false,
+  SYNC_COMMITTEE_MESSAGE: true,
+  SYNC_COMMITTEE_SELECTION_PROOF: true,
+  SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF: true,
+  VALIDATOR_REGISTRATION: true,
+  EXECUTION_PAYLOAD_BID: true,
+  EXECUTION_PAYLOAD_ENVELOPE: true,
+  PAYLOAD_ATTESTATION_MESSAGE: true,
+  PROPOSER_PREFERENCES: true,
+  BUILDER_REQUEST_AUTH: true,
+};
+
+export const DEFAULT_OPERATIONS: OperationMask = operationMaskOf(
+  OPERATION_KINDS.filter((kind) => IS_DEFAULT_OPERATION[kind]),
+);

@@ -14,7 +14,7 @@ import {
   PCR_COUNT,
   USER_DATA_BYTES_MAX,
 } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { AttestationFields, Nsm, NsmDevice, NsmRefusal } from "../core/ports.ts";
 
 type Fields = ReadonlyMap<CborValue, CborValue>;

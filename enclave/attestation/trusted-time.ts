@@ -4,10 +4,10 @@
 // TIME_AGE_MS_MAX, 0.33 %), because a document is made before its answer arrives; without a fresh
 // anchor there is no time at all, and nothing is signed.
 
+import { parseDocument } from "../../shared/attestation/document.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { TIME_AGE_MS_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
-import { parseDocument } from "../../shared/attestation/document.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { MonotonicClock, Nsm } from "../core/ports.ts";
 
 export class TrustedTime {

@@ -8,7 +8,7 @@
 // them catches it once, at the edge, with `parseJson` or `fieldOfMismatch`.
 
 import { parsePrefixedHex } from "../../shared/bytes/hex.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 

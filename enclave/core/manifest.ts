@@ -5,9 +5,15 @@
 
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
+import { parseKeyArn } from "../../shared/key-arn.ts";
 import { KEY_COUNT_MAX, MANIFEST_BYTES_MAX } from "../../shared/limits.ts";
-import { OPERATION_KINDS, type OperationMask, operationMaskOf } from "../../shared/operation.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import {
+  DEFAULT_OPERATIONS,
+  OPERATION_KINDS,
+  type OperationMask,
+  operationMaskOf,
+} from "../../shared/operation.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import { readCustomNetwork } from "./chains/ethereum/custom-network.ts";
 import type { EthereumNetwork } from "./chains/ethereum/network.ts";
 import { publicNetwork } from "./chains/ethereum/public-network.ts";
@@ -26,8 +32,6 @@ import {
   readText,
   readU64,
 } from "./json.ts";
-import { parseKeyArn } from "../kms/key-arn.ts";
-import { defaultOperationMask } from "./policy.ts";
 
 export type KeyGroup = {
   readonly name: string;
@@ -125,7 +129,7 @@ function readGroup(value: JsonObject, at: string): KeyGroup {
   return {
     name,
     keys: keys === "others" ? null : readHexList(keys, `${at}.keys`, KEY_COUNT_MAX, 48),
-    operations: allow === undefined ? defaultOperationMask() : readOperations(allow, `${at}.allow`),
+    operations: allow === undefined ? DEFAULT_OPERATIONS : readOperations(allow, `${at}.allow`),
     feeRecipients:
       feeRecipients === undefined
         ? null

@@ -56,6 +56,7 @@ export type ReleaseRefusal = Refusal<
   | "KMS_INVALID"
   | "CMS_MALFORMED"
   | "CREDENTIALS_MISSING"
+  | "TIME_STALE"
   | "RELAY_HOST_DENIED"
   | "RELAY_UNREACHABLE"
   | NsmRefusal["code"]

@@ -13,7 +13,7 @@ import {
 } from "../../shared/bundle/format.ts";
 import { type BundleKey, parseBundleKeys } from "../../shared/bundle/keys.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { KeyReleaser, ReleaseRefusal } from "../core/ports.ts";
 import { wipe } from "./secret.ts";
 import { KeyMaterial, SigningKey } from "./signing-key.ts";

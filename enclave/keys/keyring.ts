@@ -4,11 +4,11 @@
 // Invariants: `#byKey` holds exactly the keys of `#bundles`; `#sorted` is null or all of them.
 
 import { keySetDigest } from "../../shared/attestation/statement.ts";
-import { encodeHex } from "../../shared/bytes/hex.ts";
 import { compareKeys } from "../../shared/bundle/keys.ts";
+import { encodeHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { BUNDLE_COUNT_MAX, KEY_COUNT_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { OpenedBundle } from "./bundle.ts";
 import { keyNameOf } from "./key-name.ts";
 import type { SigningKey } from "./signing-key.ts";

@@ -7,7 +7,7 @@ import { PublicKey, SecretKey, Signature, verify } from "@chainsafe/blst";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { parseHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 
 /** A published test key. */
 export const SELF_TEST_VECTOR = {

@@ -3,8 +3,8 @@
 
 import { hkdfSync } from "node:crypto";
 import { SecretKey } from "@chainsafe/blst";
-import { concatBytes, isEqualBytes } from "../../shared/bytes/compare.ts";
 import type { BundleKey } from "../../shared/bundle/keys.ts";
+import { concatBytes, isEqualBytes } from "../../shared/bytes/compare.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { SCHEMES, type Scheme } from "../../shared/scheme.ts";
 import { SecretArena, wipe } from "./secret.ts";

@@ -3,7 +3,7 @@
 // count. It must never accept trailing bytes, a length longer than needed, an indefinite length on
 // a primitive, or an end-of-contents where none is due.
 
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 
 export type BerNode = {
   /** The identifier octet: class, constructed bit and number. */

@@ -8,7 +8,7 @@ import { constants, createDecipheriv, privateDecrypt, timingSafeEqual } from "no
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CMS_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import { type BerNode, parseBer } from "./ber.ts";
 import type { RecipientKey } from "./recipient-key.ts";
 

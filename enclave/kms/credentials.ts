@@ -4,7 +4,7 @@
 
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CREDENTIAL_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 
 export type AwsCredentials = {
   readonly accessKeyId: string;

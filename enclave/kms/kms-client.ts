@@ -10,15 +10,15 @@ import {
   KMSServiceException,
 } from "@aws-sdk/client-kms";
 import { type Refusal, refusal } from "../../shared/errors.ts";
+import { type KeyArn, parseKeyArn } from "../../shared/key-arn.ts";
 import { KMS_DEADLINE_MS, WRAPPED_KEY_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { KeyReleaser, Nsm, ReleaseRefusal, WrappedKey } from "../core/ports.ts";
 import { BoundedHandler } from "./bounded-handler.ts";
 import { openCiphertextForRecipient } from "./cms.ts";
 import type { AwsCredentials, PushedCredentials } from "./credentials.ts";
-import { type KeyArn, parseKeyArn } from "./key-arn.ts";
 import { decideReleaseRefusal } from "./kms-refusal.ts";
-import { type RecipientKey, generateRecipientKey } from "./recipient-key.ts";
+import { generateRecipientKey, type RecipientKey } from "./recipient-key.ts";
 import { RelayAgent } from "./relay-agent.ts";
 import type { RelayDialer } from "./relay-dialer.ts";
 
@@ -28,8 +28,8 @@ export type KeyReleaserOptions = {
   readonly credentials: Pick<PushedCredentials, "current">;
   /** PEM certificates that KMS's chain must end at; part of the image. */
   readonly trustAnchors: readonly string[];
-  /** Trusted Unix time. */
-  readonly nowMs: () => number;
+  /** Trusted Unix time, null when there is none. */
+  readonly nowMs: () => number | null;
   readonly deadlineMs?: number;
 };
 
@@ -47,7 +47,9 @@ export function createKeyReleaser(options: KeyReleaserOptions): KeyReleaser {
       if (!arn.ok || wrapped.ciphertext.length > WRAPPED_KEY_BYTES_MAX) {
         return err(refusal("KMS_INVALID"));
       }
-      const credentials = options.credentials.current(options.nowMs());
+      const nowMs = options.nowMs();
+      if (nowMs === null) return err(refusal("TIME_STALE"));
+      const credentials = options.credentials.current(nowMs);
       if (!credentials.ok) return credentials;
       recipientKey ??= generateRecipientKey();
       const recipient = await recipientKey;
@@ -57,24 +59,35 @@ export function createKeyReleaser(options: KeyReleaserOptions): KeyReleaser {
         publicKey: recipient.publicKeyDer,
       });
       if (!document.ok) return document;
-      const answer = await decrypt(options, arn.value, credentials.value, wrapped, document.value);
+      const answer = await decrypt(options, {
+        arn: arn.value,
+        credentials: credentials.value,
+        wrapped,
+        document: document.value,
+        nowMs,
+      });
       if (!answer.ok) return answer;
       return openAnswer(answer.value, arn.value, recipient);
     },
   };
 }
 
+type DecryptCall = {
+  readonly arn: KeyArn;
+  readonly credentials: AwsCredentials;
+  readonly wrapped: WrappedKey;
+  readonly document: Uint8Array;
+  readonly nowMs: number;
+};
+
 /** One call with a client of its own: nothing is shared between two releases but the key pair. */
 async function decrypt(
   options: KeyReleaserOptions,
-  arn: KeyArn,
-  credentials: AwsCredentials,
-  wrapped: WrappedKey,
-  document: Uint8Array,
+  { arn, credentials, wrapped, document, nowMs }: DecryptCall,
 ): Promise<Result<DecryptCommandOutput, ReleaseRefusal>> {
   const { dialer, trustAnchors } = options;
   const agent = new RelayAgent({ dialer, host: arn.host, port: HTTPS_PORT, trustAnchors });
-  const client = createClient(arn, credentials, agent, options.nowMs());
+  const client = createClient(arn, credentials, agent, nowMs);
   try {
     const command = new DecryptCommand({
       KeyId: arn.text,
@@ -115,6 +128,7 @@ function createClient(
     },
     requestHandler: new BoundedHandler({ httpsAgent: agent }),
     // The SDK signs the time of day: the system's clock corrected to ours.
+    disableClockSkewCorrection: false,
     systemClockOffset: nowMs - Date.now(), // oxlint-disable-line no-restricted-globals
     maxAttempts: 1,
     retryMode: "standard",

@@ -2,7 +2,7 @@
 // releases. The private half must never leave this process, not even as bytes inside it: it stays
 // a KeyObject of OpenSSL.
 
-import { type KeyObject, createHash, createPublicKey, generateKeyPair } from "node:crypto";
+import { createHash, createPublicKey, generateKeyPair, type KeyObject } from "node:crypto";
 import { promisify } from "node:util";
 
 export type RecipientKey = {

@@ -4,7 +4,7 @@
 
 import { Agent, type RequestOptions } from "node:https";
 import type { Duplex } from "node:stream";
-import { type TLSSocket, connect } from "node:tls";
+import { connect, type TLSSocket } from "node:tls";
 import type { Refusal } from "../../shared/errors.ts";
 import type { RelayDialer } from "./relay-dialer.ts";
 

@@ -6,7 +6,7 @@ import type { Duplex } from "node:stream";
 import { concatBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CONNECT_DEADLINE_MS } from "../../shared/limits.ts";
-import { type Result, err } from "../../shared/result.ts";
+import { err, type Result } from "../../shared/result.ts";
 import {
   encodeRelayTarget,
   parseRelayAnswer,

@@ -24,7 +24,7 @@ const QUEUE_COUNT_FOR_THREADS = 4;
 /** Jobs of one batch: enough to pay for its messages, few enough to keep cores evenly busy. */
 const BATCH_COUNT_MAX = 8;
 /** Jobs that the main thread signs before it looks at its sockets again. */
-const SLICE_COUNT = 2;
+const SLICE_COUNT = 4;
 
 class Thread {
   readonly #worker: Worker;

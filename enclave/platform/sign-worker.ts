@@ -1,8 +1,8 @@
 // One thread of the sign pool. It holds secret keys and answers batches of roots with signatures.
 // It must never keep a copy of the key bytes it was handed: they are wiped by whoever sent them.
 
-import { SecretKey } from "@chainsafe/blst";
 import { parentPort } from "node:worker_threads";
+import { SecretKey } from "@chainsafe/blst";
 import {
   JOB_BYTES,
   ROOT_BYTES,

@@ -3,11 +3,11 @@
 // target; without it the address is refused, never replaced by another kind.
 
 import { rmSync } from "node:fs";
-import { type Server, Socket, createServer } from "node:net";
+import { createServer, type Server, Socket } from "node:net";
 import type { Address, AddressKind } from "../../shared/address.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CONNECT_DEADLINE_MS } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 
 type NetOptions = { readonly path: string } | { readonly host: string; readonly port: number };
 

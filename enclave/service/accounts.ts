@@ -6,10 +6,10 @@
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { KEY_COUNT_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type {
-  EthereumFloor as ImportedFloorOfKey,
   EthereumState,
+  EthereumFloor as ImportedFloorOfKey,
 } from "../../shared/wire/methods.ts";
 import type { EthereumClaim } from "../core/chains/ethereum/operation.ts";
 import {
@@ -19,12 +19,12 @@ import {
   highestFloor,
   raiseEthereumRecord,
 } from "../core/chains/ethereum/slashing-rule.ts";
-import { type KeyGroup, type Manifest, groupOf } from "../core/manifest.ts";
+import { groupOf, type KeyGroup, type Manifest } from "../core/manifest.ts";
 import type { SignPool, StateStore } from "../core/ports.ts";
 import type { OpenedBundle } from "../keys/bundle.ts";
 import { keyNameOf } from "../keys/key-name.ts";
 import { Keyring } from "../keys/keyring.ts";
-import { type SigningKey, exportSecrets } from "../keys/signing-key.ts";
+import { exportSecrets, type SigningKey } from "../keys/signing-key.ts";
 import { Account, Ledger } from "../state/ledger.ts";
 
 export type EthereumLedger = Ledger<EthereumRecord, EthereumClaim, EthereumFloor>;

@@ -3,7 +3,7 @@
 
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { BUNDLE_BYTES_MAX, BUNDLE_COUNT_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { ENCLAVE_METHODS, ParamsOf } from "../../shared/wire/methods.ts";
 
 type Piece = ParamsOf<(typeof ENCLAVE_METHODS)["bundle.put"]>;

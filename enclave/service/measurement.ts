@@ -5,7 +5,7 @@
 import { hash } from "node:crypto";
 import { concatBytes, isEqualBytes, isZeroBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import { type Manifest, parseManifest } from "../core/manifest.ts";
 import type { Nsm } from "../core/ports.ts";
 

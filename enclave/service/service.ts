@@ -7,7 +7,7 @@ import { parseBundle } from "../../shared/bundle/format.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { COMMIT_COUNT_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import { SCHEMES } from "../../shared/scheme.ts";
 import type { Handlers } from "../../shared/wire/link.ts";
 import type { AnswerOf, ENCLAVE_METHODS, EnclaveMethod } from "../../shared/wire/methods.ts";

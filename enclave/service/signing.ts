@@ -4,8 +4,8 @@
 // but to refuse more.
 
 import { type Refusal, refusal } from "../../shared/errors.ts";
-import { OPERATION_KINDS, hasOperation } from "../../shared/operation.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { hasOperation, OPERATION_KINDS } from "../../shared/operation.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import {
   type AnswerOf,
   DIALECTS,

@@ -6,18 +6,18 @@
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { COMMIT_COUNT_MAX, PAGE_COUNT_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
-import { GuardEntry, type Link, adopt, confirm, decideClaim, raise } from "../core/guard.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import { adopt, confirm, decideClaim, GuardEntry, type Link, raise } from "../core/guard.ts";
 import type { CommitOutcome, RecordWrite, StateStore, StoredRecord } from "../core/ports.ts";
 import type { Rule } from "../core/rule.ts";
 import {
-  NO_HEAD,
-  type Receipt,
-  type RecordOwner,
   encodeReceipt,
   encodeRecord,
   headAfter,
+  NO_HEAD,
   openRecord,
+  type Receipt,
+  type RecordOwner,
 } from "./record-codec.ts";
 
 /** A key's place in the ledger: one for each key, from its first load until the enclave dies. */
@@ -215,11 +215,9 @@ export class Ledger<R, C, F> {
     const { account } = pending;
     if (outcome?.kind === "committed") {
       if (account.pending === pending) account.pending = null;
-      // An earlier write of this group, which this one builds on, was not: the store lies.
-      if (pending.generation !== account.entry.generation) {
-        account.entry.fault ??= "STATE_ROLLED_BACK";
-        return err(refusal(account.entry.fault));
-      }
+      // It builds on a write of this group that was not done: one of an unknown outcome has landed
+      // in its place. What is stored now has to be read, like after any outcome that is unknown.
+      if (pending.generation !== account.entry.generation) return this.#doubt(account);
       confirm(account.entry, pending.link);
       return DURABLE;
     }
@@ -228,9 +226,15 @@ export class Ledger<R, C, F> {
       this.#adopt(account, outcome.stored, "conflict");
       return "retry";
     }
+    this.#doubt(account);
+    return err(outcome?.cause ?? refusal("STATE_UNKNOWN"));
+  }
+
+  /** The store is read before anything else is decided for the key. */
+  #doubt(account: Account<R, unknown>): "retry" {
     account.entry.isStale = true;
     account.entry.generation += 1;
-    return err(outcome?.cause ?? refusal("STATE_UNKNOWN"));
+    return "retry";
   }
 
   #refresh(account: Account<R, F>): Promise<Result<null, Refusal>> {

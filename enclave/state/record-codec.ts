@@ -6,7 +6,7 @@
 import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { encodeCbor } from "../../shared/bytes/cbor.ts";
 import { concatBytes } from "../../shared/bytes/compare.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { Link } from "../core/guard.ts";
 import type { StoredRecord } from "../core/ports.ts";
 import type { Rule } from "../core/rule.ts";

@@ -5,7 +5,7 @@
 import type { Duplex } from "node:stream";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { COMMIT_DEADLINE_MS } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import { Caller } from "../../shared/wire/link.ts";
 import { STORE_METHODS } from "../../shared/wire/methods.ts";
 import type {

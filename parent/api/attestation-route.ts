@@ -5,7 +5,7 @@
 import type { Hono } from "hono";
 import { parseHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import { BINARY_HEADERS, JSON_HEADERS, prefers } from "./accept.ts";
 import type { ApiBindings, ApiContext, Edge } from "./edge.ts";
 import { Flight } from "./flight.ts";

@@ -5,7 +5,7 @@
 import type { Hono } from "hono";
 import { refusal } from "../../shared/errors.ts";
 import type { Signer } from "../ports.ts";
-import { JSON_HEADERS, TEXT_HEADERS, prefers } from "./accept.ts";
+import { JSON_HEADERS, prefers, TEXT_HEADERS } from "./accept.ts";
 import type { ApiBindings, Edge } from "./edge.ts";
 import { refuse } from "./refuse.ts";
 

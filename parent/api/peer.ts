@@ -2,8 +2,9 @@
 // is worked out once, when its handshake is done. It must never keep a socket whose owner was
 // removed from the configuration: a new CRL or client list does not touch open sockets by itself.
 
-import type { Socket } from "node:net";
+import type { BlockList, Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { isAllowedSource } from "../ops/cidr.ts";
 import type { Client, ClientTable } from "./client.ts";
 import type { Identity } from "./identity.ts";
 
@@ -57,10 +58,11 @@ export class PeerTable {
   }
 
   /** Looks everybody up again; whoever is nobody now is cut off at once. */
-  reassign(table: ClientTable): number {
+  reassign(table: ClientTable, sources: BlockList | null): number {
     let removedCount = 0;
     for (const peer of this.#peers.values()) {
-      peer.client = table.find(peer.identity);
+      const isPlaced = isAllowedSource(sources, peer.socket.remoteAddress);
+      peer.client = isPlaced ? table.find(peer.identity) : null;
       if (peer.client !== null) continue;
       removedCount += 1;
       peer.socket.destroy();

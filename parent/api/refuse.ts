@@ -6,7 +6,7 @@ import { type Refusal } from "../../shared/errors.ts";
 import { BODY_BYTES_MAX } from "../../shared/limits.ts";
 import { JSON_HEADERS } from "./accept.ts";
 import type { ApiContext, Edge } from "./edge.ts";
-import { HTTP_STATUS, encodeRefusal, retryAfterOf } from "./status.ts";
+import { encodeRefusal, HTTP_STATUS, retryAfterOf } from "./status.ts";
 
 /** What Node may read and drop after a refusal, so that the client gets to read the answer. */
 const DISCARDED_BYTES_MAX = 2 * BODY_BYTES_MAX;
@@ -56,7 +56,9 @@ function setRefusalHeaders(
 ): void {
   const retryAfter = retryAfterOf(cause.code);
   if (retryAfter !== null) outgoing.setHeader("Retry-After", retryAfter);
-  if (!isDiscardable(incoming)) outgoing.setHeader("Connection", "close");
+  // A body that has not come within the deadline is not waited for any longer.
+  const isLate = cause.code === "DEADLINE" && !incoming.complete;
+  if (isLate || !isDiscardable(incoming)) outgoing.setHeader("Connection", "close");
 }
 
 function isDiscardable(incoming: IncomingMessage): boolean {

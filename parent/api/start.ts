@@ -3,12 +3,12 @@
 // files have been checked, and never drop working settings for ones that don't pass.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { getRequestListener } from "@hono/node-server";
 import type { Server } from "node:https";
+import { getRequestListener } from "@hono/node-server";
 import { type Address, encodeAddress } from "../../shared/address.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { BODY_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, ok } from "../../shared/result.ts";
+import { ok, type Result } from "../../shared/result.ts";
 import type { ApiConfig } from "../ops/api-config.ts";
 import { sourceListOf } from "../ops/cidr.ts";
 import type { CertificateName, Metrics } from "../ops/metrics.ts";
@@ -23,8 +23,8 @@ import { FlightList } from "./flight.ts";
 import { admit } from "./gate.ts";
 import { PeerTable } from "./peer.ts";
 import { refuseRaw } from "./refuse.ts";
-import { HTTP_STATUS, encodeRefusal } from "./status.ts";
-import { type TlsMaterial, readTlsMaterial } from "./tls-material.ts";
+import { encodeRefusal, HTTP_STATUS } from "./status.ts";
+import { readTlsMaterial, type TlsMaterial } from "./tls-material.ts";
 import { type Admission, createTlsServer } from "./tls-server.ts";
 
 export type ApiParts = {
@@ -164,7 +164,7 @@ class Reloader {
     this.#server.setSecureContext(material.value.context);
     Object.assign(this.#admission, admissionOf(config));
     showExpiry(metrics, material.value);
-    const count = this.#edge.peers.reassign(this.#admission.clients);
+    const count = this.#edge.peers.reassign(this.#admission.clients, this.#admission.sources);
     // Open connections were verified against the old CAs and CRL, and nothing would do it again.
     if (material.value.digest !== this.#digest) {
       this.#edge.peers.leaveAll(performance.now() + this.#parts.config.deadlineMs);

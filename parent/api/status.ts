@@ -1,6 +1,7 @@
 // Refusals as HTTP: which status each code has, and the body that tells it. It must never put
 // anything into a body but the code, its fixed text and the details that DETAIL_NAMES names.
 
+import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import {
   DETAIL_NAMES,
   type Detail,
@@ -8,7 +9,6 @@ import {
   type ErrorCode,
   type Refusal,
 } from "../../shared/errors.ts";
-import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 
 export type RefusalStatus = 400 | 403 | 404 | 405 | 409 | 412 | 413 | 429 | 500 | 503;
 

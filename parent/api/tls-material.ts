@@ -2,12 +2,12 @@
 // passed here: a bad file at a reload must leave the listener as it was, and say what is wrong.
 // It must never hand out a partial set of options: what is left out falls back to a default.
 
-import { X509Certificate, constants, createHash, createPrivateKey } from "node:crypto";
+import { constants, createHash, createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { type SecureContextOptions, createSecureContext } from "node:tls";
+import { createSecureContext, type SecureContextOptions } from "node:tls";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { TlsConfig } from "../ops/api-config.ts";
 import type { CertificateName } from "../ops/metrics.ts";
 import { parseCrlValidity, parseSubject } from "./crl.ts";

@@ -4,7 +4,7 @@
 // shown neither a key nor a certificate.
 
 import { STATUS_CODES } from "node:http";
-import { type Server, createServer } from "node:https";
+import { createServer, type Server } from "node:https";
 import type { BlockList, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
@@ -19,7 +19,7 @@ import { isAllowedSource } from "../ops/cidr.ts";
 import type { ClientTable } from "./client.ts";
 import type { Edge } from "./edge.ts";
 import { identityOf } from "./identity.ts";
-import { Peer, isAnswering } from "./peer.ts";
+import { isAnswering, Peer } from "./peer.ts";
 import { encodeRefusal } from "./status.ts";
 import type { TlsMaterial } from "./tls-material.ts";
 

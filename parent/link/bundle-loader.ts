@@ -5,7 +5,7 @@ import { parseBundle } from "../../shared/bundle/format.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
 import { CHUNK_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { EnclaveStatus, Log } from "../ports.ts";
 import type { EnclaveLink } from "./enclave-link.ts";
 
@@ -41,9 +41,6 @@ export class BundleLoader {
   readonly #link: EnclaveLink;
   readonly #log: Log;
   readonly #read: () => Promise<BundleRead>;
-  /** What was handed over whole to the enclave of this boot: opening it again needs no bytes. */
-  readonly #putIds = new Set<string>();
-  #bootId = "";
   /** The last failure of each name that was logged. */
   #logged: ReadonlyMap<string, ErrorCode> = new Map();
 
@@ -55,7 +52,6 @@ export class BundleLoader {
 
   /** An error only when the enclave can't be asked; a bundle's own failure is in the load. */
   async load(status: EnclaveStatus): Promise<Result<BundleLoad, Refusal>> {
-    this.#enterBoot(status);
     const { bundles, failures: unread } = await this.#read();
     const failures = [...unread];
     const wanted: Identified[] = [];
@@ -127,23 +123,14 @@ export class BundleLoader {
     return ok(status.value.bundleIds.filter((id) => wantedIds.has(encodeHex(id))));
   }
 
-  #enterBoot(status: EnclaveStatus): void {
-    const bootId = encodeHex(status.bootId);
-    if (bootId === this.#bootId) return;
-    this.#bootId = bootId;
-    this.#putIds.clear();
-  }
-
   /** Null when it is open. On the wire a bundle's name is its id, which no other bundle has. */
   async #open(bundle: Identified): Promise<ErrorCode | null> {
     const startMs = performance.now();
-    let opened = this.#putIds.has(bundle.id) ? await this.#call(bundle.id) : null;
-    if (opened === null || (!opened.ok && opened.error.code === "BUNDLE_INCOMPLETE")) {
-      const put = await this.#put(bundle.id, bundle.bytes);
-      if (!put.ok) return put.error.code;
-      this.#putIds.add(bundle.id);
-      opened = await this.#call(bundle.id);
-    }
+    // Opening takes the bytes from the enclave's stage, also when KMS then refuses: each try hands
+    // them over again.
+    const put = await this.#put(bundle.id, bundle.bytes);
+    if (!put.ok) return put.error.code;
+    const opened = await this.#link.call("bundle.open", { name: bundle.id }, OPEN_DEADLINE_MS);
     if (!opened.ok) return opened.error.code;
     this.#log.info("bundle.opened", {
       bundle: bundle.name,
@@ -151,10 +138,6 @@ export class BundleLoader {
       durationMs: Math.round(performance.now() - startMs),
     });
     return null;
-  }
-
-  #call(name: string) {
-    return this.#link.call("bundle.open", { name }, OPEN_DEADLINE_MS);
   }
 
   async #put(name: string, bytes: Uint8Array): Promise<Result<null, Refusal>> {

@@ -7,7 +7,7 @@ import type { Address } from "../../shared/address.ts";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CONNECT_DEADLINE_MS, REQUEST_DEADLINE_MS } from "../../shared/limits.ts";
-import { type Result, err } from "../../shared/result.ts";
+import { err, type Result } from "../../shared/result.ts";
 import { Caller } from "../../shared/wire/link.ts";
 import {
   type AnswerOf,

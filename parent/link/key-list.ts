@@ -3,7 +3,7 @@
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { KEY_COUNT_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { SignerKey } from "../ports.ts";
 import type { EnclaveLink } from "./enclave-link.ts";
 

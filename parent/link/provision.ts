@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { ENCLAVE_METHODS, ParamsOf } from "../../shared/wire/methods.ts";
 import type { EnclaveStatus, Log, ReloadState, SignerKey } from "../ports.ts";
 import { Backoff, type BackoffBounds } from "./backoff.ts";
@@ -56,6 +56,7 @@ export class Provisioner {
   #loggedFailure: ErrorCode | null = null;
   #reload: ReloadState = { status: "idle", lastOperationTime: null, lastError: null };
   #retry: NodeJS.Timeout | null = null;
+  #isReloadAsked = false;
   #isStarted = false;
   #isRunning = false;
   #isAskedAgain = false;
@@ -112,6 +113,11 @@ export class Provisioner {
     return ok(null);
   }
 
+  /** As `startReload`; while one runs, another follows it, which sees what has changed since. */
+  requestReload(): void {
+    if (!this.startReload().ok) this.#isReloadAsked = true;
+  }
+
   #changed(): void {
     const status = this.#link.status();
     if (status !== null && !this.#isReadyBoot(status) && this.#readyBootId !== null) {
@@ -145,7 +151,7 @@ export class Provisioner {
     if (this.#retry !== null) clearTimeout(this.#retry);
     this.#retry = null;
     const outcome = await this.#provision(isReload);
-    if (isReload) this.#reload = reloaded(outcome);
+    if (isReload) this.#endReload(outcome);
     if (outcome.ok) {
       this.#backoff.reset();
       if (outcome.value.length === 0) return this.#bundleBackoff.reset();
@@ -163,6 +169,18 @@ export class Provisioner {
     }
     // The link tells when it is up again.
     if (this.#link.status() !== null) this.#retryLater(this.#backoff);
+  }
+
+  #endReload(outcome: Result<readonly BundleFailure[], Refusal>): void {
+    this.#reload = reloaded(outcome);
+    const { status, lastError } = this.#reload;
+    this.#log.info("reload.ended", {
+      reason: status,
+      ...(lastError === null ? {} : { code: lastError }),
+    });
+    if (!this.#isReloadAsked) return;
+    this.#isReloadAsked = false;
+    this.startReload();
   }
 
   #retryLater(backoff: Backoff): void {

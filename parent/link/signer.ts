@@ -4,7 +4,7 @@
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { IN_FLIGHT_BYTES_MAX, REQUEST_DEADLINE_MS } from "../../shared/limits.ts";
 import { OPERATION_KINDS } from "../../shared/operation.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import { DIALECTS } from "../../shared/wire/methods.ts";
 import type { EnclaveStatus, ReloadState, SignAsk, Signed, Signer, SignerKey } from "../ports.ts";
 import type { EnclaveLink } from "./enclave-link.ts";

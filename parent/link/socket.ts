@@ -4,12 +4,12 @@
 // Every socket has a listener for `error` already: a failed stream shows as `close`.
 
 import { chmodSync, lstatSync, unlinkSync } from "node:fs";
-import { type Server, type Socket, connect, createServer } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { isMainThread } from "node:worker_threads";
 import type { Address, AddressKind } from "../../shared/address.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CONNECT_DEADLINE_MS } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 
 export type SocketOptions = {
   /** Keep our side open after the peer has ended its own (the relay passes half-closes on). */

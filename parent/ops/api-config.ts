@@ -11,37 +11,13 @@ import {
   REQUEST_DEADLINE_MS,
 } from "../../shared/limits.ts";
 import {
+  DEFAULT_OPERATIONS,
   OPERATION_KINDS,
-  type OperationKind,
   type OperationMask,
   operationMaskOf,
 } from "../../shared/operation.ts";
 import { addressOf } from "./address-schema.ts";
 import { type Cidr, parseCidr } from "./cidr.ts";
-
-/**
- * What `"operations": "default"` allows. A table, so that a new kind does not compile before
- * somebody has decided about it.
- */
-export const IS_DEFAULT_OPERATION: Readonly<Record<OperationKind, boolean>> = {
-  BLOCK: true,
-  ATTESTATION: true,
-  AGGREGATION_SLOT: true,
-  AGGREGATE_AND_PROOF: true,
-  RANDAO_REVEAL: true,
-  // An exit can't be undone, and a deposit moves funds: both are asked for by name.
-  VOLUNTARY_EXIT: false,
-  DEPOSIT: false,
-  SYNC_COMMITTEE_MESSAGE: true,
-  SYNC_COMMITTEE_SELECTION_PROOF: true,
-  SYNC_COMMITTEE_CONTRIBUTION_AND_PROOF: true,
-  VALIDATOR_REGISTRATION: true,
-  EXECUTION_PAYLOAD_BID: true,
-  EXECUTION_PAYLOAD_ENVELOPE: true,
-  PAYLOAD_ATTESTATION_MESSAGE: true,
-  PROPOSER_PREFERENCES: true,
-  BUILDER_REQUEST_AUTH: true,
-};
 
 const QUEUE_COUNT = 1024;
 /** Clients idle for up to 30 s between slots; a shorter value than theirs breaks requests. */
@@ -133,7 +109,7 @@ export function apiSchema(path: z.ZodType<string, string>) {
 }
 
 function defaultOperations(): OperationMask {
-  return operationMaskOf(OPERATION_KINDS.filter((kind) => IS_DEFAULT_OPERATION[kind]));
+  return DEFAULT_OPERATIONS;
 }
 
 export type ApiConfig = z.infer<ReturnType<typeof apiSchema>>;

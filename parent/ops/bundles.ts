@@ -2,7 +2,7 @@
 // ciphertext, and the enclave verifies them; here they are only found, joined and bounded. One that
 // can't be read must never hide the others: it is listed as a failure.
 
-import { readFile, readdir, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import {
   BUNDLE_CHUNK_COUNT_MAX,
@@ -15,7 +15,7 @@ import {
 } from "../../shared/bundle/chunks.ts";
 import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
 import { BUNDLE_BYTES_MAX, BUNDLE_COUNT_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { BundleFailure, BundleRead, SealedBundle } from "../link/bundle-loader.ts";
 import type { BundleSource } from "./config.ts";
 import type { Credentials } from "./credential-format.ts";

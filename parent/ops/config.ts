@@ -7,7 +7,7 @@ import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import type { Address } from "../../shared/address.ts";
 import { BUNDLE_COUNT_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import { addressOf } from "./address-schema.ts";
 import { apiSchema } from "./api-config.ts";
 

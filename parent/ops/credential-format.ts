@@ -2,7 +2,7 @@
 
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CREDENTIAL_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { ENCLAVE_METHODS, ParamsOf } from "../../shared/wire/methods.ts";
 
 export type Credentials = ParamsOf<(typeof ENCLAVE_METHODS)["credentials.put"]>;

@@ -6,7 +6,7 @@ import { readFile, stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { refusal } from "../../shared/errors.ts";
 import { CREDENTIAL_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err } from "../../shared/result.ts";
+import { err, type Result } from "../../shared/result.ts";
 import { Backoff } from "../link/backoff.ts";
 import type { Log } from "../ports.ts";
 import type { CredentialSource } from "./config.ts";

@@ -4,7 +4,7 @@
 import { type IncomingMessage, request } from "node:http";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CREDENTIAL_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import { type CredentialRefusal, type Credentials, parseCredentials } from "./credential-format.ts";
 
 const TOKEN_PATH = "/latest/api/token";

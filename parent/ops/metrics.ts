@@ -2,7 +2,7 @@
 // (reliability-and-operations.md §4.1). It must never have a label that a client chooses, a key
 // among them: the number of series is fixed when the program starts.
 
-import { Counter, Gauge, Registry, collectDefaultMetrics } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { ERRORS, type ErrorCode, isErrorCode } from "../../shared/errors.ts";
 import { OPERATION_KINDS, type OperationKind } from "../../shared/operation.ts";
 import type { Signer } from "../ports.ts";

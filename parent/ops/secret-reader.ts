@@ -10,10 +10,10 @@ import {
   SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
+import { BUNDLE_CHUNK_COUNT_MAX } from "../../shared/bundle/chunks.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { BUNDLE_COUNT_MAX, KMS_DEADLINE_MS, SECRET_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
-import { BUNDLE_CHUNK_COUNT_MAX } from "../../shared/bundle/chunks.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { Credentials } from "./credential-format.ts";
 
 export type SecretRefusal = Refusal<"BUNDLE_SOURCE" | "BUNDLE_INCOMPLETE" | "BUNDLE_LIMIT">;

@@ -1,12 +1,12 @@
 // The operations listener: plain HTTP for metrics and health, on loopback unless the configuration
 // says otherwise. It must never sign, reload or change anything, and shows no secret.
 
-import { type IncomingMessage, type Server, type ServerResponse, createServer } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type Address, encodeAddress } from "../../shared/address.ts";
 import { ERRORS, type Refusal, refusal } from "../../shared/errors.ts";
 import { HTTP_HEADER_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { Log, Signer } from "../ports.ts";
 import type { Metrics } from "./metrics.ts";
 

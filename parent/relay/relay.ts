@@ -11,7 +11,7 @@ import {
   RELAY_CONNECTION_COUNT_MAX,
   RELAY_IDLE_MS,
 } from "../../shared/limits.ts";
-import { type Result, err } from "../../shared/result.ts";
+import { err, type Result } from "../../shared/result.ts";
 import {
   encodeRelayAnswer,
   parseRelayTarget,

@@ -5,9 +5,9 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { RECORD_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { AnswerOf, ParamsOf, STORE_METHODS } from "../../shared/wire/methods.ts";
-import { CorruptRow, ROW_REASON, type StoreFault, faultOf } from "./fault.ts";
+import { CorruptRow, faultOf, ROW_REASON, type StoreFault } from "./fault.ts";
 import { type DatabaseOptions, openDatabase, touchDatabase } from "./schema.ts";
 
 export type Commit = ParamsOf<(typeof STORE_METHODS)["store.commit"]>;

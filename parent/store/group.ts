@@ -2,7 +2,7 @@
 // fsync. While that blocks the thread, the next group gathers in the sockets.
 
 import { type Refusal, refusal } from "../../shared/errors.ts";
-import { type Result, err } from "../../shared/result.ts";
+import { err, type Result } from "../../shared/result.ts";
 import type { Commit, CommitAnswer } from "./database.ts";
 
 type Outcome = Result<CommitAnswer, Refusal>;

@@ -5,8 +5,8 @@
 import { chmodSync, closeSync, fsyncSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
-import { type Result, err, ok } from "../../shared/result.ts";
-import { type StoreFault, faultOf } from "./fault.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import { faultOf, type StoreFault } from "./fault.ts";
 
 export type DatabaseOptions = {
   /** Pages of the file; without it the disk is the limit. */

@@ -13,7 +13,7 @@ import { STORE_METHODS } from "../../shared/wire/methods.ts";
 import { listenOn } from "../link/socket.ts";
 import { RecordDatabase } from "./database.ts";
 import { CommitGroup } from "./group.ts";
-import { type WorkerMessage, isWorkerTask } from "./worker-message.ts";
+import { isWorkerTask, type WorkerMessage } from "./worker-message.ts";
 
 const REPORT_INTERVAL_MS = 1000;
 

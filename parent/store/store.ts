@@ -6,11 +6,11 @@ import { Worker } from "node:worker_threads";
 import { type Address, encodeAddress } from "../../shared/address.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { SHUTDOWN_DEADLINE_MS } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { Log } from "../ports.ts";
 import type { DatabaseStats } from "./database.ts";
 import type { StoreCode, StoreFault } from "./fault.ts";
-import { type WorkerTask, isWorkerMessage } from "./worker-message.ts";
+import { isWorkerMessage, type WorkerTask } from "./worker-message.ts";
 
 export type StoreOptions = {
   readonly path: string;

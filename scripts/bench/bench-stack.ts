@@ -6,9 +6,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SecretKey } from "@chainsafe/blst";
-import { parseKeyArn } from "../../shared/bundle/key-arn.ts";
 import { type BundleKey, compareKeys } from "../../shared/bundle/keys.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
+import { parseKeyArn } from "../../shared/key-arn.ts";
+import { TIME_SKEW_MS_MAX } from "../../shared/limits.ts";
 import { readCredentials } from "../cli/aws-options.ts";
 import { sealBundle } from "../cli/bundle-sealer.ts";
 import { createDataKeyGenerator } from "../cli/data-key.ts";
@@ -19,7 +20,7 @@ import type { StartOptions } from "../local/options.ts";
 import type { Program } from "../local/program.ts";
 import { prepareIdentities, prepareManifest, writeParentConfig } from "../local/setup.ts";
 import { Enclave, startKms, startParent } from "../local/stack.ts";
-import { benchNetwork } from "./bench-network.ts";
+import { BENCH_SLOT_MARGIN, benchNetwork } from "./bench-network.ts";
 
 const POLL_MS = 5;
 const READY_DEADLINE_MS = 120_000;
@@ -72,6 +73,10 @@ export class BenchStack {
     await awaitReady(port + 1);
     const bootMs = performance.now() - startMs;
     await initState(layout);
+    // Until the boot floor has passed, and the slots that votes are old on top of it.
+    await new Promise((resolve) => {
+      setTimeout(resolve, TIME_SKEW_MS_MAX + 2 * BENCH_SLOT_MARGIN * network.slotDurationMs);
+    });
     return new BenchStack({ layout, network, port, enclave, parent, bootMs }, kms.program);
   }
 

@@ -96,14 +96,14 @@ function sign(): Promise<number> {
 
 const latenciesMs: number[] = [];
 const statuses = new Map<number, number>();
-let isMeasuring = false;
-let isOver = false;
+/** Written by the timeline below, read by every loop. */
+const phase = { isMeasuring: false, isOver: false };
 
 async function loop(): Promise<void> {
-  while (!isOver) {
+  while (!phase.isOver) {
     const startMs = performance.now();
     const status = await sign();
-    if (!isMeasuring) continue;
+    if (!phase.isMeasuring) continue;
     latenciesMs.push(performance.now() - startMs);
     statuses.set(status, (statuses.get(status) ?? 0) + 1);
   }
@@ -119,14 +119,14 @@ const loops = Array.from({ length: concurrency }, () => loop());
 // Handshakes and compilation are over before the clock runs; the benchmark reads CPU times between
 // these two lines.
 await pause(1500);
-isMeasuring = true;
+phase.isMeasuring = true;
 const startMs = performance.now();
 process.stdout.write("measuring\n");
 await pause(Number(values.seconds) * 1000);
-isMeasuring = false;
+phase.isMeasuring = false;
 const seconds = (performance.now() - startMs) / 1000;
 process.stdout.write("measured\n");
-isOver = true;
+phase.isOver = true;
 await Promise.all(loops);
 agent.destroy();
 

@@ -9,7 +9,9 @@ import type { TestEvent } from "node:test/reporters";
 import type { Outcome } from "./outcome.ts";
 import { Tally } from "./tally.ts";
 
-const FILE_DEADLINE_MS = 600_000;
+const TEST_DEADLINE_MS = 120_000;
+/** For a file whose tests are done and that keeps something open. */
+const FILE_DEADLINE_MS = 300_000;
 
 export function testFilesOf(root: string, folder: string): readonly string[] {
   return globSync(join(root, folder, "**/*.test.ts")).sort();
@@ -22,7 +24,7 @@ export async function runTests(root: string, files: readonly string[]): Promise<
     cwd: root,
     concurrency: availableParallelism(),
     timeout: FILE_DEADLINE_MS,
-    execArgv: ["--no-warnings"],
+    execArgv: ["--no-warnings", `--test-timeout=${TEST_DEADLINE_MS}`],
   });
   for await (const event of events) tally.add(event);
   return tally.outcome();

@@ -12,8 +12,8 @@ import {
   KMS_DEADLINE_MS,
   MANIFEST_BYTES_MAX,
 } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
-import { SCHEMES, isScheme } from "../../shared/scheme.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import { isScheme, SCHEMES } from "../../shared/scheme.ts";
 
 /** What was found: a bare document, or one with the manifest and keys that it commits to. */
 export type AttestationSource = {

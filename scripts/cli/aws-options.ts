@@ -2,7 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { CREDENTIAL_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 
 export type AwsCredentials = {
   readonly accessKeyId: string;

@@ -14,7 +14,7 @@ import {
 } from "../../shared/bundle/format.ts";
 import { type BundleKey, encodeBundleKeys } from "../../shared/bundle/keys.ts";
 import { invariant } from "../../shared/invariant.ts";
-import { type Result, ok } from "../../shared/result.ts";
+import { ok, type Result } from "../../shared/result.ts";
 
 /** A data key in the clear, which its taker wipes, and as KMS wrapped it. */
 export type DataKey = {

@@ -7,9 +7,9 @@ import { GenerateDataKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { allocateSecret, wipe } from "../../enclave/keys/secret.ts";
 import { BUNDLE_DATA_KEY_BYTES } from "../../shared/bundle/format.ts";
-import type { KeyArn } from "../../shared/bundle/key-arn.ts";
+import type { KeyArn } from "../../shared/key-arn.ts";
 import { KMS_DEADLINE_MS, WRAPPED_KEY_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { AwsOptions } from "./aws-options.ts";
 import type { DataKey, GenerateDataKey } from "./bundle-sealer.ts";
 

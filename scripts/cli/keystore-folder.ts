@@ -4,17 +4,17 @@
 // never drop a file silently: each is opened, failed or ignored, by name.
 
 import { createHash } from "node:crypto";
-import { readFile, readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { wipe } from "../../enclave/keys/secret.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import {
+  encodePassword,
   type Keystore,
   type KeystoreFault,
-  type OpenedKeystore,
-  encodePassword,
   memoryBytesOf,
+  type OpenedKeystore,
   openKeystore,
   parseKeystore,
 } from "./keystore.ts";

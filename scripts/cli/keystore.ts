@@ -14,7 +14,7 @@ import { SecretKey } from "@chainsafe/blst";
 import { allocateSecret, wipe } from "../../enclave/keys/secret.ts";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { parseHex } from "../../shared/bytes/hex.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 
 export const KEYSTORE_BYTES_MAX = 64 * 1024;
 /** scrypt takes 128 * N * r bytes: at most 512 MiB, twice what EIP-2335 writes. */

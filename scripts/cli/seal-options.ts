@@ -1,9 +1,9 @@
 // The command line of `redoubt seal`.
 
 import { parseArgs } from "node:util";
-import { type KeyArn, parseKeyArn } from "../../shared/bundle/key-arn.ts";
+import { type KeyArn, parseKeyArn } from "../../shared/key-arn.ts";
 import { KEY_COUNT_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import { type AwsOptions, readCredentials } from "./aws-options.ts";
 import type { PasswordSource } from "./keystore-folder.ts";
 

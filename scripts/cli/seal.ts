@@ -4,25 +4,25 @@
 import { access, readFile, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { wipe } from "../../enclave/keys/secret.ts";
-import { encodeHex, encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { parseBundle } from "../../shared/bundle/format.ts";
 import type { BundleKey } from "../../shared/bundle/keys.ts";
+import { encodeHex, encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { BUNDLE_BYTES_MAX } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import { type NewFile, writeFilesAtomically } from "./atomic-file.ts";
 import { type GenerateDataKey, sealBundle } from "./bundle-sealer.ts";
 import type { Command, ExitCode } from "./command.ts";
 import {
   type FileFault,
+  jobCountFor,
   type KeystoreFile,
   type KeystoreOutcome,
-  jobCountFor,
   openKeystores,
   readKeystoreFolder,
 } from "./keystore-folder.ts";
 import { PARTIAL_COST, type PartialCost, PartialFile } from "./partial-file.ts";
 import { Progress, type ProgressOutput } from "./progress.ts";
-import { SEAL_USAGE, type SealOptions, parseSealArgs } from "./seal-options.ts";
+import { parseSealArgs, SEAL_USAGE, type SealOptions } from "./seal-options.ts";
 
 /** What tests replace. */
 export type SealPorts = {

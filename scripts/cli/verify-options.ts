@@ -4,7 +4,7 @@
 import { parseArgs } from "node:util";
 import { parseHex } from "../../shared/bytes/hex.ts";
 import { NONCE_BYTES_MAX, PCR_BYTES, PCR_COUNT } from "../../shared/limits.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { TlsFiles } from "./attestation-source.ts";
 
 export type VerifyOptions = {

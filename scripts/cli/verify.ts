@@ -2,7 +2,7 @@
 // and the keys that came with it belong to it? For auditors who trust neither the operator nor the
 // parent: it must never take anything from the answer as a reason to check less.
 
-import { X509Certificate, randomBytes } from "node:crypto";
+import { randomBytes, X509Certificate } from "node:crypto";
 import { AWS_NITRO_ROOT_G1 } from "../../shared/attestation/aws-root.ts";
 import type { Check } from "../../shared/attestation/check.ts";
 import type { AttestationDocument } from "../../shared/attestation/document.ts";
@@ -12,7 +12,7 @@ import { type AttestationReport, reportAttestation } from "../../shared/attestat
 import { isZeroBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import { encodeUtc } from "../../shared/bytes/utc.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import {
   type AttestationSource,
   fetchSource,
@@ -21,7 +21,7 @@ import {
   readTlsFiles,
 } from "./attestation-source.ts";
 import type { Command, ExitCode } from "./command.ts";
-import { type VerifyOptions, parseVerifyOptions } from "./verify-options.ts";
+import { parseVerifyOptions, type VerifyOptions } from "./verify-options.ts";
 
 const USAGE = `redoubt verify: check an attestation document, and what came with it
 

@@ -1,9 +1,8 @@
 // Preloaded into every program that `npm start` runs: ends it when the program that started it is
 // gone, even by kill -9, so that nothing is left listening. It must never be part of a deployment.
 
-if (process.channel !== undefined) {
-  process.channel?.unref();
+const { channel } = process;
+if (channel !== undefined) {
+  channel.unref();
   process.on("disconnect", () => process.exit(1));
 }
-
-export {};

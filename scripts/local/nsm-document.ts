@@ -5,8 +5,8 @@
 import { type KeyObject, sign } from "node:crypto";
 import {
   type AttestationDocument,
-  PROTECTED_HEADER,
   encodeSignatureInput,
+  PROTECTED_HEADER,
 } from "../../shared/attestation/document.ts";
 import { type CborValue, encodeCbor } from "../../shared/bytes/cbor.ts";
 import { concatBytes } from "../../shared/bytes/compare.ts";

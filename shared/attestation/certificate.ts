@@ -5,10 +5,10 @@
 import { p384 } from "@noble/curves/nist.js";
 import { concatBytes, isEqualBytes } from "../bytes/compare.ts";
 import {
-  DER_TAG,
-  type DerNode,
   bitStringOf,
   booleanOf,
+  DER_TAG,
+  type DerNode,
   octetsOf,
   oidOf,
   parseDer,
@@ -18,7 +18,7 @@ import {
 } from "../bytes/der.ts";
 import { type Refusal, refusal } from "../errors.ts";
 import { CERTIFICATE_BYTES_MAX } from "../limits.ts";
-import { type Result, err, ok } from "../result.ts";
+import { err, ok, type Result } from "../result.ts";
 
 export type KeyUsage = { readonly digitalSignature: boolean; readonly keyCertSign: boolean };
 

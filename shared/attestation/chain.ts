@@ -5,7 +5,7 @@
 import { p384 } from "@noble/curves/nist.js";
 import { isEqualBytes } from "../bytes/compare.ts";
 import type { Refusal } from "../errors.ts";
-import { type Result, ok } from "../result.ts";
+import { ok, type Result } from "../result.ts";
 import { type Certificate, parseCertificate } from "./certificate.ts";
 
 /** Root first, leaf last, at least these two. */

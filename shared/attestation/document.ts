@@ -19,7 +19,7 @@ import {
   PCR_BYTES,
   PCR_COUNT,
 } from "../limits.ts";
-import { type Result, err, ok } from "../result.ts";
+import { err, ok, type Result } from "../result.ts";
 
 export type AttestationDocument = {
   readonly moduleId: string;

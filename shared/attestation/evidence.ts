@@ -8,7 +8,7 @@ import { encodeHex } from "../bytes/hex.ts";
 import { type Check, checkOf } from "./check.ts";
 import type { AttestationDocument } from "./document.ts";
 import { MANIFEST_PCR_INDEX, manifestPcr } from "./pcr.ts";
-import { type StatedKey, type Statement, keySetDigest, parseStatement } from "./statement.ts";
+import { keySetDigest, parseStatement, type StatedKey, type Statement } from "./statement.ts";
 
 export type Evidence = {
   /** Exact bytes; null when there are none to compare. */

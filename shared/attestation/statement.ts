@@ -14,7 +14,7 @@ import { compareBytes, concatBytes, isEqualBytes } from "../bytes/compare.ts";
 import { type Refusal, refusal } from "../errors.ts";
 import { invariant } from "../invariant.ts";
 import { KEY_COUNT_MAX, USER_DATA_BYTES_MAX } from "../limits.ts";
-import { type Result, err, ok } from "../result.ts";
+import { err, ok, type Result } from "../result.ts";
 import { SCHEMES, type Scheme } from "../scheme.ts";
 
 export type Statement = {

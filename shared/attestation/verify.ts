@@ -9,14 +9,14 @@ import { encodeUtc } from "../bytes/utc.ts";
 import { type Refusal, refusal } from "../errors.ts";
 import { invariant } from "../invariant.ts";
 import { ATTESTATION_BYTES_MAX } from "../limits.ts";
-import { type Result, err, ok } from "../result.ts";
+import { err, ok, type Result } from "../result.ts";
 import {
-  type Path,
   isLinked,
   isPinnedRoot,
   isSignedBy,
   isUsedAsAllowed,
   isValidAt,
+  type Path,
   parsePath,
   validityOf,
 } from "./chain.ts";

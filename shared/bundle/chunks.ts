@@ -11,7 +11,7 @@ import { concatBytes, isEqualBytes } from "../bytes/compare.ts";
 import { type Refusal, refusal } from "../errors.ts";
 import { invariant } from "../invariant.ts";
 import { BUNDLE_BYTES_MAX, SECRET_BYTES_MAX } from "../limits.ts";
-import { type Result, err, ok } from "../result.ts";
+import { err, ok, type Result } from "../result.ts";
 
 export type BundleChunk = {
   readonly index: number;

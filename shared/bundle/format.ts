@@ -7,14 +7,14 @@ import { concatBytes, isEqualBytes } from "../bytes/compare.ts";
 import { encodeHex } from "../bytes/hex.ts";
 import { type Refusal, refusal } from "../errors.ts";
 import { invariant } from "../invariant.ts";
+import { parseKeyArn } from "../key-arn.ts";
 import {
   BUNDLE_BYTES_MAX,
   BUNDLE_HEADER_BYTES_MAX,
   KEY_COUNT_MAX,
   WRAPPED_KEY_BYTES_MAX,
 } from "../limits.ts";
-import { type Result, err, ok } from "../result.ts";
-import { parseKeyArn } from "./key-arn.ts";
+import { err, ok, type Result } from "../result.ts";
 
 /** "RDTB" in ASCII. */
 export const BUNDLE_MAGIC: readonly number[] = [0x52, 0x44, 0x54, 0x42];

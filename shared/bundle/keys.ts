@@ -5,7 +5,7 @@ import { compareBytes } from "../bytes/compare.ts";
 import { type Refusal, refusal } from "../errors.ts";
 import { invariant } from "../invariant.ts";
 import { KEY_COUNT_MAX } from "../limits.ts";
-import { type Result, err, ok } from "../result.ts";
+import { err, ok, type Result } from "../result.ts";
 import { SCHEMES, type Scheme, schemeOfNumber } from "../scheme.ts";
 
 export type BundleKey = {

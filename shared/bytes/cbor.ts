@@ -5,7 +5,7 @@
 // strings, tags, floats, other simple values and anything beyond the caller's bounds.
 // It must never interpret: a text stays a text, a map stays a Map (no prototype to pollute).
 
-import { type Result, err, ok } from "../result.ts";
+import { err, ok, type Result } from "../result.ts";
 
 export type CborValue =
   | number

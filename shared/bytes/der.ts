@@ -3,7 +3,7 @@
 // length, a padded length or integer, a lax BOOLEAN would let one meaning have two encodings.
 // Not checked: the order of SET OF, which carries no meaning for us (names are compared as bytes).
 
-import { type Result, err, ok } from "../result.ts";
+import { err, ok, type Result } from "../result.ts";
 import { msOfUtc } from "./utc.ts";
 
 export type DerNode = {

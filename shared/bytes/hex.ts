@@ -1,7 +1,7 @@
 // Hexadecimal text. It must never guess: an odd length, a sign or a stray character is refused
 // (a lax decoder turns a bad digit into a zero byte, and signs something else).
 
-import { type Result, err, ok } from "../result.ts";
+import { err, ok, type Result } from "../result.ts";
 
 const DIGITS = "0123456789abcdef";
 const BYTE_TEXT: readonly string[] = Array.from(

@@ -4,7 +4,7 @@
 
 import { concatBytes } from "../bytes/compare.ts";
 import { FRAME_BYTES_MAX } from "../limits.ts";
-import { type Result, err, ok } from "../result.ts";
+import { err, ok, type Result } from "../result.ts";
 
 export const FRAME_HEAD_BYTES = 4;
 

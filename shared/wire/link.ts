@@ -3,20 +3,20 @@
 // leave in one write. Both are bounded; neither ever throws for what the peer sends.
 // The owner feeds received bytes in, passes the end of the stream on, and closes on `broken`.
 
+import type { CborValue } from "../bytes/cbor.ts";
 import { concatBytes } from "../bytes/compare.ts";
 import { type Refusal, refusal } from "../errors.ts";
 import { IN_FLIGHT_BYTES_MAX, IN_FLIGHT_COUNT_MAX, LINK_BACKLOG_BYTES_MAX } from "../limits.ts";
-import { type Result, err } from "../result.ts";
-import { FrameReader, encodeFrame } from "./frame.ts";
+import { err, type Result } from "../result.ts";
+import { encodeFrame, FrameReader } from "./frame.ts";
 import {
-  type WireRequest,
   encodeAnswer,
   encodeRequest,
   parseAnswer,
   parseRequest,
+  type WireRequest,
 } from "./message.ts";
 import type { AnswerOf, Method, Methods, ParamsOf } from "./methods.ts";
-import type { CborValue } from "../bytes/cbor.ts";
 
 /** What a link needs of a stream; a Node socket is one. */
 export interface ByteStream {

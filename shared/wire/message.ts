@@ -3,9 +3,9 @@
 // order. Parsing is total; what does not fit is refused without a guess at its meaning.
 
 import { type CborValue, encodeCbor, parseCbor } from "../bytes/cbor.ts";
-import { type Detail, ERRORS, type Refusal, errorCodeOfNumber } from "../errors.ts";
+import { type Detail, ERRORS, errorCodeOfNumber, type Refusal } from "../errors.ts";
 import { DETAIL_BYTES_MAX, DETAIL_COUNT_MAX } from "../limits.ts";
-import { type Result, err, ok } from "../result.ts";
+import { err, ok, type Result } from "../result.ts";
 
 export type WireRequest = {
   readonly id: number;

@@ -17,16 +17,16 @@ import {
 } from "../limits.ts";
 import { OPERATION_MASK_MAX } from "../operation.ts";
 import {
-  type Field,
-  type ValueOf,
   bytesField,
   countField,
+  type Field,
   flagField,
   listField,
   nullableField,
   recordField,
   textField,
   u64Field,
+  type ValueOf,
 } from "./field.ts";
 
 export type Method<Params, Answer> = {
@@ -200,8 +200,9 @@ export const STORE_METHODS = {
   ),
   /**
    * Writes each record whose stored version is `seq - 1` (0: none stored), and its receipt, all in
-   * one durable transaction. A refusal means that nothing of the commit was written. `stored` is
-   * null for what was committed, else the newer record (empty when there is none).
+   * one durable transaction. A refusal means that nothing of the commit was written, but for
+   * STATE_UNKNOWN (a failed fsync). The answer is null for what was committed, else the newer
+   * record (empty when there is none).
    */
   "store.commit": method(
     recordField({

@@ -3,10 +3,10 @@
 // ways. Neither side may read a byte beyond its frame as anything but raw data.
 
 import { encodeCbor, parseCbor } from "../bytes/cbor.ts";
-import { ERRORS, type ErrorCode, type Refusal, errorCodeOfNumber, refusal } from "../errors.ts";
+import { ERRORS, type ErrorCode, errorCodeOfNumber, type Refusal, refusal } from "../errors.ts";
 import { RELAY_PREFACE_BYTES_MAX } from "../limits.ts";
-import { type Result, err, ok } from "../result.ts";
-import { FRAME_HEAD_BYTES, encodeFrame } from "./frame.ts";
+import { err, ok, type Result } from "../result.ts";
+import { encodeFrame, FRAME_HEAD_BYTES } from "./frame.ts";
 import { isArray } from "./message.ts";
 
 export type RelayTarget = { readonly host: string; readonly port: number };

@@ -5,7 +5,7 @@ import type { IncomingHttpHeaders } from "node:http";
 import { Agent, type RequestOptions, request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type TLSSocket, connect } from "node:tls";
+import { connect, type TLSSocket } from "node:tls";
 import { type Api, startApi } from "../../parent/api/start.ts";
 import type { ApiConfig } from "../../parent/ops/api-config.ts";
 import { parseConfig } from "../../parent/ops/config.ts";

@@ -2,17 +2,15 @@
 // policy under which a whole one verifies. Made anew in each run: signatures differ, meaning doesn't.
 
 import type { KeyObject } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { AttestationPolicy } from "../../shared/attestation/verify.ts";
-import { PCR_BYTES } from "../../shared/limits.ts";
 import {
-  KEY_USAGE,
-  type Name,
   authorityExtension,
   issueCertificate,
+  KEY_USAGE,
   keyUsageExtension,
   leafExtension,
+  type Name,
   publicKeyOf,
 } from "../../scripts/local/certificate-issuer.ts";
 import {
@@ -22,13 +20,15 @@ import {
   signDocument,
 } from "../../scripts/local/nsm-document.ts";
 import {
-  type PkiRoot,
   createIdentity,
   createRoot,
   generateP384Key,
   issueChain,
+  type PkiRoot,
 } from "../../scripts/local/nsm-pki.ts";
 import { sampleMeasurements } from "../../scripts/local/nsm-simulator.ts";
+import type { AttestationPolicy } from "../../shared/attestation/verify.ts";
+import { PCR_BYTES } from "../../shared/limits.ts";
 
 /** 2026-01-03T20:41:07.402Z. */
 export const NOW_MS = 1_767_472_867_402;

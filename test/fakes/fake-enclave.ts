@@ -8,7 +8,7 @@ import { parseBundle } from "../../shared/bundle/format.ts";
 import { concatBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import { Answerer, type Handlers } from "../../shared/wire/link.ts";
 import { type AnswerOf, ENCLAVE_METHODS, type EnclaveMethod } from "../../shared/wire/methods.ts";
 
@@ -25,6 +25,8 @@ export class FakeEnclave {
   readonly badBundles = new Map<string, ErrorCode>();
   /** Methods that get no answer. */
   readonly silent = new Set<EnclaveMethod>();
+  /** What signing waits for. */
+  held: Promise<void> | null = null;
   calls: string[] = [];
   credentialCount = 0;
   readonly #path: string;
@@ -125,11 +127,13 @@ export class FakeEnclave {
       "state.import": () => this.#answer("state.import", () => ok([])),
       "keys.list": ({ offset }) => this.#answer("keys.list", () => ok(this.#page(offset))),
       attest: () => this.#answer("attest", () => ok({ document: new Uint8Array(1) })),
-      sign: ({ body }) =>
-        this.#answer("sign", () => {
+      sign: ({ body }) => {
+        const answer = this.#answer("sign", () => {
           if (this.phase !== "Ready") return err(refusal("PHASE_REFUSED", this.phase));
           return ok({ kind: 1, signature: body });
-        }),
+        });
+        return this.held === null ? answer : this.held.then(() => answer);
+      },
       drain: () => this.#answer("drain", () => ok({})),
     };
   }
@@ -164,6 +168,7 @@ export class FakeEnclave {
   #openBundle(name: string): Result<AnswerOf<Methods["bundle.open"]>, Refusal> {
     const bytes = this.#put.get(name);
     if (bytes === undefined) return err(refusal("BUNDLE_INCOMPLETE"));
+    this.#put.delete(name);
     const bundle = parseBundle(bytes);
     if (!bundle.ok) return bundle;
     const { id, keyCount } = bundle.value.header;

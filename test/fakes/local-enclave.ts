@@ -2,9 +2,14 @@
 // guard, real keys, real signatures, the NSM simulator, frames over an in-memory stream. What a test
 // decides is the clock, the store, and what the parent sends.
 
-import { TrustedTime } from "../../enclave/attestation/trusted-time.ts";
 import { createNsm } from "../../enclave/attestation/nsm.ts";
-import type { KeyReleaser, MonotonicClock, SignPool, StateStore } from "../../enclave/core/ports.ts";
+import { TrustedTime } from "../../enclave/attestation/trusted-time.ts";
+import type {
+  KeyReleaser,
+  MonotonicClock,
+  SignPool,
+  StateStore,
+} from "../../enclave/core/ports.ts";
 import { PushedCredentials } from "../../enclave/kms/credentials.ts";
 import { startSignPool } from "../../enclave/platform/sign-pool.ts";
 import { createService } from "../../enclave/service/service.ts";

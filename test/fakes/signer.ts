@@ -1,8 +1,5 @@
 // A Signer that answers what the test tells it to, and remembers what it was asked.
 
-import { type Refusal, refusal } from "../../shared/errors.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
-import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import type {
   EnclaveStatus,
   ReloadState,
@@ -11,6 +8,9 @@ import type {
   Signer,
   SignerKey,
 } from "../../parent/ports.ts";
+import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
+import { type Refusal, refusal } from "../../shared/errors.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 
 export const FAKE_SIGNATURE = new Uint8Array(96).fill(0xcd);
 

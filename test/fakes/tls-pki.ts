@@ -1,16 +1,16 @@
 // Certificate authorities, certificates and CRLs for tests of the TLS listener.
 
-import { type KeyObject, X509Certificate, generateKeyPairSync, sign } from "node:crypto";
+import { generateKeyPairSync, type KeyObject, sign, X509Certificate } from "node:crypto";
 import {
-  type Name,
   authorityExtension,
   encodeCertificatePem,
   encodeName,
   extension,
   issueCertificate,
-  keyUsageExtension,
   KEY_USAGE,
+  keyUsageExtension,
   leafExtension,
+  type Name,
   publicKeyOf,
 } from "../../scripts/local/certificate-issuer.ts";
 import {

@@ -1,4 +1,5 @@
-// Waits for what happens elsewhere in its own time. In vain it fails, after far longer than it takes.
+// Waits for what happens elsewhere in its own time. In vain it fails, long after it should have
+// happened.
 
 import assert from "node:assert/strict";
 

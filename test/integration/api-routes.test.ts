@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { BODY_BYTES_MAX } from "../../shared/limits.ts";
-import { type ErrorCode, ERRORS, isErrorCode, refusal } from "../../shared/errors.ts";
-import { err } from "../../shared/result.ts";
-import { hasOperation } from "../../shared/operation.ts";
 import { HTTP_STATUS } from "../../parent/api/status.ts";
-import { ApiRig, SIGN_PATH, codeOf, jsonOf } from "../fakes/api-rig.ts";
+import { ERRORS, type ErrorCode, isErrorCode, refusal } from "../../shared/errors.ts";
+import { BODY_BYTES_MAX } from "../../shared/limits.ts";
+import { hasOperation } from "../../shared/operation.ts";
+import { err } from "../../shared/result.ts";
+import { ApiRig, codeOf, jsonOf, SIGN_PATH } from "../fakes/api-rig.ts";
 import { FAKE_SIGNATURE, FakeSigner, fakeKey, fakeStatus } from "../fakes/signer.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -343,4 +343,14 @@ test("a body that is announced far too large is refused, and the connection clos
   const text = await rig.raw(head);
   assert.match(text, /^HTTP\/1\.1 413 /);
   assert.match(text, /connection: close/i);
+});
+
+test("an exception in a route is HTTP_INTERNAL, and its text stays inside", async (t) => {
+  t.mock.method(rig.signer, "reloadState", () => {
+    throw new Error("s3cr3t");
+  });
+  const answer = await rig.call("/reload");
+  assert.deepEqual([answer.status, codeOf(answer)], [500, "HTTP_INTERNAL"]);
+  assert.equal(answer.text.includes("s3cr3t"), false);
+  assert.equal(JSON.stringify(rig.log.lines).includes("s3cr3t"), false);
 });

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { connect } from "node:tls";
 import { startApi } from "../../parent/api/start.ts";
-import { ApiRig, type RigOptions, codeOf } from "../fakes/api-rig.ts";
-import { type Pair, TestCa, daysFromNow } from "../fakes/tls-pki.ts";
+import { ApiRig, codeOf, type RigOptions } from "../fakes/api-rig.ts";
+import { daysFromNow, type Pair, TestCa } from "../fakes/tls-pki.ts";
 import { until } from "../fakes/until.ts";
 
 async function withRig(options: RigOptions, run: (rig: ApiRig) => Promise<void>): Promise<void> {
@@ -176,6 +176,15 @@ test("a reload cuts off a client that was removed, at once", async () => {
     assert.ok(reloaded.ok);
     await isClosed;
     assert.equal(codeOf(await rig.sign()), "ACL_CLIENT_UNKNOWN");
+  });
+});
+
+test("a reload cuts off a source that is no longer in the listener's list, at once", async () => {
+  await withRig({}, async (rig) => {
+    const { isClosed } = await openConnection(rig);
+    assert.ok((await rig.api.reload(rig.config({ sources: ["10.0.0.0/8"] }))).ok);
+    await isClosed;
+    await assert.rejects(rig.sign());
   });
 });
 

@@ -3,19 +3,21 @@
 
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
+import { statSync, utimesSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import type { KeyReleaser, WrappedKey } from "../../enclave/core/ports.ts";
 import { createLocalCa } from "../../scripts/local/ca.ts";
 import { encryptForRecipient } from "../../scripts/local/recipient-envelope.ts";
-import { err } from "../../shared/result.ts";
 import { refusal } from "../../shared/errors.ts";
+import { err } from "../../shared/result.ts";
 import {
   CALLER,
   CONTEXT,
   DATA_KEY,
+  imagePolicy,
   type LocalAws,
   PCRS,
-  imagePolicy,
   startLocalAws,
 } from "../fakes/local-aws.ts";
 
@@ -31,6 +33,49 @@ async function setUp(context: TestContext): Promise<{ aws: LocalAws; wrapped: Wr
   const aws = await startLocalAws(context);
   return { aws, wrapped: aws.wrap(GOOD_POLICY) };
 }
+
+// The first test: the SDK keeps what it has looked up once.
+test("neither environment nor files change whom the releaser asks, and as whom", async (context) => {
+  const { aws, wrapped } = await setUp(context);
+  const file = join(aws.folder, "poison");
+  writeFileSync(file, "[profile poison]\ndisable_clock_skew_correction = true\n");
+  utimesSync(file, 0, Date.now() / 1000);
+  const poison = {
+    AWS_ENDPOINT_URL: "https://evil.example.com",
+    AWS_ENDPOINT_URL_KMS: "https://evil.example.com",
+    AWS_REGION: "us-east-1",
+    AWS_ACCESS_KEY_ID: "AKIAPOISONPOISONPOISON",
+    AWS_SECRET_ACCESS_KEY: "poison",
+    AWS_SESSION_TOKEN: "poison",
+    AWS_USE_FIPS_ENDPOINT: "true",
+    AWS_USE_DUALSTACK_ENDPOINT: "true",
+    AWS_MAX_ATTEMPTS: "9",
+    AWS_PROFILE: "poison",
+    AWS_DISABLE_CLOCK_SKEW_CORRECTION: "true",
+    AWS_CONFIG_FILE: file,
+    AWS_SHARED_CREDENTIALS_FILE: file,
+    NODE_TLS_REJECT_UNAUTHORIZED: "0",
+    HTTPS_PROXY: "http://127.0.0.1:1",
+  };
+  const before = { ...process.env };
+  Object.assign(process.env, poison);
+  context.after(() => {
+    for (const name of Object.keys(poison)) {
+      if (before[name] === undefined) delete process.env[name];
+      else process.env[name] = before[name];
+    }
+  });
+  const hourAheadMs = Date.now() + 3_600_000;
+  aws.nowMs = () => hourAheadMs;
+  assert.equal(await codeOf(aws.releaser(), wrapped), "released");
+  // Where the file system keeps the time of reading, nobody has read the file.
+  assert.equal(statSync(file).atimeMs, 0);
+  const { certificatePem } = createLocalCa(`${aws.folder}/other-ca`);
+  assert.equal(
+    await codeOf(aws.releaser({ trustAnchors: [certificatePem] }), wrapped),
+    "KMS_UNAVAILABLE",
+  );
+});
 
 test("KMS releases a data key to the image that its policy names", async (context) => {
   const { aws, wrapped } = await setUp(context);
@@ -212,37 +257,4 @@ test("a call that is not answered ends with its deadline", async (context) => {
   const dialer = { connect: () => promise.then(() => aws.dialer.connect("x", 1)) };
   assert.equal(await codeOf(aws.releaser({ dialer, deadlineMs: 20 }), wrapped), "KMS_UNAVAILABLE");
   resolve(null);
-});
-
-test("neither environment nor files change whom the releaser asks, and as whom", async (context) => {
-  const { aws, wrapped } = await setUp(context);
-  const poison = {
-    AWS_ENDPOINT_URL: "https://evil.example.com",
-    AWS_ENDPOINT_URL_KMS: "https://evil.example.com",
-    AWS_REGION: "us-east-1",
-    AWS_ACCESS_KEY_ID: "AKIAPOISONPOISONPOISON",
-    AWS_SECRET_ACCESS_KEY: "poison",
-    AWS_SESSION_TOKEN: "poison",
-    AWS_USE_FIPS_ENDPOINT: "true",
-    AWS_USE_DUALSTACK_ENDPOINT: "true",
-    AWS_MAX_ATTEMPTS: "9",
-    AWS_PROFILE: "poison",
-    AWS_CONFIG_FILE: "/nonexistent/poison",
-    NODE_TLS_REJECT_UNAUTHORIZED: "0",
-    HTTPS_PROXY: "http://127.0.0.1:1",
-  };
-  const before = { ...process.env };
-  Object.assign(process.env, poison);
-  context.after(() => {
-    for (const name of Object.keys(poison)) {
-      if (before[name] === undefined) delete process.env[name];
-      else process.env[name] = before[name];
-    }
-  });
-  assert.equal(await codeOf(aws.releaser(), wrapped), "released");
-  const { certificatePem } = createLocalCa(`${aws.folder}/other-ca`);
-  assert.equal(
-    await codeOf(aws.releaser({ trustAnchors: [certificatePem] }), wrapped),
-    "KMS_UNAVAILABLE",
-  );
 });

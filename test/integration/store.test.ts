@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { RecordDatabase } from "../../parent/store/database.ts";
 import { type Store, startStore } from "../../parent/store/store.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
@@ -39,7 +40,7 @@ function keyOf(index: number): Uint8Array {
 }
 
 async function startChild(): Promise<ChildProcess> {
-  const program = join(import.meta.dirname, "../fakes/store-process.ts");
+  const program = fileURLToPath(new URL("../fakes/store-process.ts", import.meta.url));
   const child = spawn(process.execPath, ["--no-warnings", program, path, socketPath], {
     stdio: ["ignore", "pipe", "inherit"],
   });

@@ -1,24 +1,315 @@
 // One history: two enclaves, two keys that move between them (never in both at once), a validator
 // that asks for anything, and a parent of some temper. A seed decides all of it.
 
-import { type Link, GuardEntry } from "../../enclave/core/guard.ts";
-import { ethereumRule, type EthereumRecord } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
 import { keyNameOf } from "../../enclave/keys/key-name.ts";
 import type { BundleKey } from "../../shared/bundle/keys.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
-import { Parent, type Temper } from "./parent.ts";
+import { type Forge, Parent, type Temper } from "./parent.ts";
 import { Random } from "./random.ts";
 import { Recorder } from "./recorder.ts";
-import { KEYS, type Sabotage, SimulatedEnclave } from "./simulated-enclave.ts";
+import { type Clock, KEYS, type Sabotage, SimulatedEnclave } from "./simulated-enclave.ts";
 import {
-  GENESIS_MS,
-  type Request,
-  SLOTS_PER_EPOCH,
-  SLOT_MS,
   blockRequest,
+  GENESIS_MS,
   hostileRequest,
+  type Request,
+  SLOT_MS,
+  SLOTS_PER_EPOCH,
   slotOf,
   voteRequest,
 } from "./validator.ts";
+
+export type Wish = {
+  readonly seed: number;
+  readonly temper: Temper;
+  readonly sabotage?: Sabotage;
+  readonly forge?: Forge;
+};
+
+export type Outcome = {
+  readonly stepCount: number;
+  readonly requestCount: number;
+  readonly releaseCount: number;
+  readonly crashCount: number;
+  readonly moveCount: number;
+  readonly storeCallCount: number;
+  readonly refusals: ReadonlySet<ErrorCode>;
+};
+
+const ENCLAVE_COUNT = 2;
+/** After this the floor of any load has passed. */
+const BOOT_MS = 2 * SLOTS_PER_EPOCH * SLOT_MS;
+
+/** Ends when the history is over; throws when it should never have happened. */
+export function runHistory(wish: Wish): Promise<Outcome> {
+  return new History(wish).run();
+}
+
+class History {
+  readonly #wish: Wish;
+  readonly #random: Random;
+  readonly #parent: Parent;
+  readonly #recorder = new Recorder();
+  readonly #clock: Clock;
+  readonly #enclaves: (SimulatedEnclave | null)[];
+  readonly #refusals = new Set<ErrorCode>();
+  readonly #asked: { readonly key: BundleKey; readonly request: Request }[] = [];
+  /** What a promise that nobody waits for has thrown. */
+  #thrown: unknown = null;
+  #stepCount = 0;
+  #requestCount = 0;
+  #crashCount = 0;
+  #moveCount = 0;
+
+  constructor(wish: Wish) {
+    this.#wish = wish;
+    this.#random = new Random(wish.seed);
+    this.#parent = new Parent(this.#random);
+    this.#parent.forge = wish.forge ?? null;
+    const startSlot = this.#random.chance(0.2) ? -1 : this.#random.between(0, 60);
+    this.#clock = { unixMs: GENESIS_MS + startSlot * SLOT_MS + this.#random.below(SLOT_MS) };
+    this.#enclaves = Array.from({ length: ENCLAVE_COUNT }, () => null);
+  }
+
+  async run(): Promise<Outcome> {
+    await this.#serveAll();
+    this.#parent.temper = this.#wish.temper;
+    if (this.#random.chance(0.8)) this.#clock.unixMs += BOOT_MS;
+    const lastStep = this.#random.between(40, 90);
+    while (this.#stepCount < lastStep) {
+      this.#stepCount += 1;
+      this.#act(this.#random.weighted(this.#actionWeights()));
+      await this.#settle();
+    }
+    await this.#recover();
+    return {
+      stepCount: this.#stepCount,
+      requestCount: this.#requestCount,
+      releaseCount: this.#recorder.releaseCount,
+      crashCount: this.#crashCount,
+      moveCount: this.#moveCount,
+      storeCallCount: this.#parent.callCount,
+      refusals: this.#refusals,
+    };
+  }
+
+  /** What there is to do now, so that few steps do nothing. */
+  #actionWeights() {
+    const holders = KEYS.map((key) => this.#holderOf(key));
+    const isServing = holders.some((holder) => holder?.isReady === true);
+    const isStuck = KEYS.some((key, index) => holders[index]?.faultOf(key) === true);
+    return {
+      request: isServing ? 40 : 0,
+      answer: this.#parent.waitingCount > 0 ? 40 : 0,
+      advance: 12,
+      land: 3,
+      tamper: 4,
+      crash: isStuck ? 12 : 2,
+      drop: 4,
+      load: holders.every((holder) => holder?.isReady === true) ? 0 : 30,
+      amend: 2,
+    };
+  }
+
+  #act(action: keyof ReturnType<History["#actionWeights"]>): void {
+    switch (action) {
+      case "request":
+        for (let count = this.#random.between(1, 4); count > 0; count--) this.#request();
+        return;
+      case "answer":
+        return this.#parent.answerOne();
+      case "advance":
+        // Past the floor of the last boot now and then: else there is little to be released.
+        this.#clock.unixMs += this.#random.below(this.#random.chance(0.3) ? BOOT_MS : SLOT_MS);
+        return;
+      case "land":
+        return this.#parent.landOne();
+      case "tamper":
+        return this.#tamper();
+      case "crash":
+        return this.#crash(this.#random.below(ENCLAVE_COUNT));
+      case "drop":
+        return this.#drop();
+      case "load":
+        return this.#load();
+      case "amend":
+        return this.#amend();
+    }
+  }
+
+  #request(): void {
+    const known = this.#random.chance(0.6) ? this.#random.pick(this.#asked.slice(-8)) : undefined;
+    const key = known?.key ?? this.#random.pick(KEYS);
+    invariant(key !== undefined, "there are keys");
+    const isRepeat = known !== undefined && this.#random.chance(0.4);
+    const request = isRepeat
+      ? known.request
+      : hostileRequest(this.#random, this.#clock.unixMs, known?.request.claim);
+    if (!isRepeat) this.#asked.push({ key, request });
+    this.#ask(key, request);
+  }
+
+  #ask(key: BundleKey, request: Request): Promise<boolean> {
+    const enclave = this.#holderOf(key);
+    if (enclave === undefined || !enclave.isReady) return Promise.resolve(false);
+    this.#requestCount += 1;
+    const answered = Promise.resolve(enclave.request(key, request)).then((answer) => {
+      // What a dead enclave says nobody hears.
+      if (!enclave.isAlive) return false;
+      if (!answer.ok) {
+        this.#refusals.add(answer.error.code);
+        return false;
+      }
+      const root = encodeHex(answer.value.signature);
+      this.#recorder.release(encodeHex(key.publicKey), { claim: request.claim, root });
+      return true;
+    });
+    return answered.catch((thrown: unknown) => {
+      this.#thrown ??= thrown;
+      return false;
+    });
+  }
+
+  #tamper(): void {
+    if (this.#parent.temper !== "hostile") return;
+    const [first, second] = KEYS.map((key) => keyNameOf(key.publicKey));
+    invariant(first !== undefined && second !== undefined, "there are two keys");
+    const victim = this.#random.chance(0.5) ? first : second;
+    if (this.#random.chance(0.85)) this.#parent.rollBack(victim);
+    else this.#parent.swap(victim, victim === first ? second : first);
+  }
+
+  #crash(index: number): void {
+    const enclave = this.#enclaves[index];
+    if (enclave === null || enclave === undefined) return;
+    this.#crashCount += 1;
+    enclave.isAlive = false;
+    this.#enclaves[index] = null;
+    this.#parent.forget(enclave);
+  }
+
+  #drop(): void {
+    const key = this.#random.pick(KEYS);
+    const holder = key === undefined ? undefined : this.#holderOf(key);
+    if (key === undefined || holder === undefined || !holder.isReady || holder.isBusy) return;
+    void holder.drop(key).catch((thrown: unknown) => this.#keep(thrown));
+  }
+
+  /** A key that nobody has goes to some enclave, which boots if it is not there. */
+  #load(): void {
+    const key = this.#random.pick(KEYS);
+    const index = this.#random.below(ENCLAVE_COUNT);
+    const enclave = this.#enclaves[index] ?? this.#boot(index);
+    if (enclave.isBusy || key === undefined) return;
+    const isFree = !this.#enclaves.some((other) => other?.isBusy === true || other?.holds(key));
+    if (isFree) {
+      this.#moveCount += 1;
+      void enclave.load(key).catch((thrown: unknown) => this.#keep(thrown));
+    } else if (!enclave.isReady && enclave.accounts.keyring.keyCount > 0) {
+      const store = this.#parent.storeOf(enclave);
+      void enclave.openState(store).catch((thrown: unknown) => this.#keep(thrown));
+    }
+  }
+
+  #boot(index: number): SimulatedEnclave {
+    const enclave = new SimulatedEnclave(this.#clock, this.#random, this.#wish.sabotage ?? {});
+    this.#enclaves[index] = enclave;
+    return enclave;
+  }
+
+  /** A first record, or an import: a parent may ask for either at any time. */
+  #amend(): void {
+    const key = this.#random.pick(KEYS);
+    const holder = key === undefined ? undefined : this.#holderOf(key);
+    if (key === undefined || holder === undefined || !holder.isReady) return;
+    const slot = Math.max(0, slotOf(this.#clock.unixMs) + this.#random.between(-8, 1));
+    const target = BigInt(Math.floor(slot / SLOTS_PER_EPOCH));
+    const source = target === 0n ? 0n : target - 1n;
+    const floor = { key: key.publicKey, blockSlot: BigInt(slot), source, target };
+    const act = this.#random.chance(0.5)
+      ? holder.init(key)
+      : holder.accounts.import([floor], false, this.#clock.unixMs);
+    void act.then(
+      (done) => (done.ok ? undefined : this.#refusals.add(done.error.code)),
+      (thrown: unknown) => this.#keep(thrown),
+    );
+  }
+
+  #holderOf(key: BundleKey): SimulatedEnclave | undefined {
+    return this.#enclaves.find((enclave) => enclave?.holds(key) === true) ?? undefined;
+  }
+
+  #keep(thrown: unknown): void {
+    this.#thrown ??= thrown;
+  }
+
+  /** Everything that can go on without the parent has gone on. */
+  async #settle(): Promise<void> {
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    if (this.#thrown !== null) throw this.#thrown; // oxlint-disable-line typescript/only-throw-error -- passed on as it came
+  }
+
+  /** The faults cease: from here on every sober request is to be signed. */
+  async #recover(): Promise<void> {
+    // A parent that lied has to start anew; one that was only unreliable must not have to.
+    if (this.#wish.temper === "hostile") this.#enclaves.forEach((_, index) => this.#crash(index));
+    this.#parent.reform(KEYS.map((key) => keyNameOf(key.publicKey)));
+    await this.#serveAll();
+    const slots = 3 * SLOTS_PER_EPOCH + Math.max(0, -slotOf(this.#clock.unixMs));
+    this.#clock.unixMs += slots * SLOT_MS;
+    const slot = slotOf(this.#clock.unixMs);
+    const epoch = BigInt(Math.floor(slot / SLOTS_PER_EPOCH));
+    for (const key of KEYS) {
+      const isProposed = this.#ask(key, blockRequest(BigInt(slot), 0));
+      const isVoted = this.#ask(key, voteRequest(epoch - 1n, epoch, 0));
+      await this.#answerAll();
+      const answers = [await isProposed, await isVoted];
+      invariant(
+        answers.every((isSigned) => isSigned),
+        `a sober request is signed once the faults have ceased (${[...this.#refusals].join()})`,
+      );
+    }
+  }
+
+  /** Every key is loaded in some enclave that is ready, and has a record. */
+  async #serveAll(): Promise<void> {
+    await this.#answerAll();
+    for (const key of KEYS) {
+      const index = this.#random.below(ENCLAVE_COUNT);
+      const enclave = this.#holderOf(key) ?? this.#enclaves[index] ?? this.#boot(index);
+      if (!enclave.holds(key)) {
+        const loaded = enclave.load(key);
+        await this.#answerAll();
+        invariant(await loaded, "an honest store lets a key be loaded");
+      }
+      if (!enclave.isReady) {
+        const opened = enclave.openState(this.#parent.storeOf(enclave));
+        await this.#answerAll();
+        invariant(await opened, "an honest store lets the state be opened");
+      }
+      const created = enclave.init(key);
+      await this.#answerAll();
+      invariant((await created).ok, "an honest store takes a first record");
+    }
+  }
+
+  async #answerAll(): Promise<void> {
+    await this.#settle();
+    while (this.#parent.waitingCount > 0) {
+      this.#parent.answerOne();
+      await this.#settle();
+    }
+  }
+}
+
+/** What an unreliable parent must never bring about: it has not lied. */
+export const FALSE_ALARMS: readonly ErrorCode[] = [
+  "STATE_ROLLED_BACK",
+  "STATE_CORRUPT",
+  "STATE_CONFLICT",
+  "STATE_MISSING",
+];

@@ -1,7 +1,7 @@
 // Everything that ever left an enclave, outside of all of them. It compares each new signature with
 // every earlier one of its key, pair by pair.
 
-import { type Signed, describeSigned, isSlashablePair } from "../fakes/slashable-pair.ts";
+import { describeSigned, isSlashablePair, type Signed } from "../fakes/slashable-pair.ts";
 
 /** A slashable pair was released: what the whole repository is there to prevent. */
 export class Slashed extends Error {

@@ -2,8 +2,8 @@
 // path. Simulated are its surroundings: the clock, the store, KMS, and the sign pool, whose
 // "signature" is the root itself, so that a recorder can see what was signed.
 
-import { bootFloorAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
 import type { EthereumFloor } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
+import { bootFloorAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
 import type { SignPool, StateStore } from "../../enclave/core/ports.ts";
 import type { OpenedBundle } from "../../enclave/keys/bundle.ts";
 import { KeyMaterial, SigningKey } from "../../enclave/keys/signing-key.ts";
@@ -18,7 +18,7 @@ import type { Result } from "../../shared/result.ts";
 import { DIALECTS } from "../../shared/wire/methods.ts";
 import { bundleKeyOf } from "../fakes/sealed-keys.ts";
 import type { Random } from "./random.ts";
-import { type Request, manifest } from "./validator.ts";
+import { manifest, type Request } from "./validator.ts";
 
 export const KEYS: readonly BundleKey[] = [bundleKeyOf(1), bundleKeyOf(2)];
 
@@ -53,6 +53,12 @@ export class SimulatedEnclave {
 
   holds(key: BundleKey): boolean {
     return this.isAlive && this.accounts.find(key.publicKey) !== undefined;
+  }
+
+  /** Whether the key signs nothing until a reboot. */
+  faultOf(key: BundleKey): boolean {
+    const fault = this.accounts.find(key.publicKey)?.entry.fault ?? null;
+    return fault !== null;
   }
 
   async load(key: BundleKey): Promise<boolean> {

@@ -84,15 +84,32 @@ export function slotOf(unixMs: number): number {
   return Math.floor((unixMs - GENESIS_MS) / SLOT_MS);
 }
 
-/** Anything that might get somebody slashed, around the present. */
-export function hostileRequest(random: Random, unixMs: number): Request {
+/** What might get somebody slashed: at the edge of the present, or against what was asked before. */
+export function hostileRequest(random: Random, unixMs: number, known?: EthereumClaim): Request {
+  const variant = random.below(2);
+  if (known !== undefined) return conflictingRequest(random, known, variant);
   const slot = slotOf(unixMs);
-  const variant = random.below(3);
-  if (random.chance(0.4)) {
-    return blockRequest(BigInt(Math.max(0, slot + random.between(-6, 3))), variant);
+  const edge = random.chance(0.6) ? random.between(0, 2) : random.between(-6, 3);
+  if (random.chance(0.4)) return blockRequest(atLeast0(slot + edge), variant);
+  const target = Math.floor((slot + edge) / SLOTS_PER_EPOCH) + (random.chance(0.1) ? 1 : 0);
+  const sourceDistance = random.chance(0.6) ? 1 : random.between(0, 4);
+  return voteRequest(atLeast0(target - sourceDistance), atLeast0(target), variant);
+}
+
+/** Another root at the same heights, or a vote around or within an earlier one. */
+function conflictingRequest(random: Random, known: EthereumClaim, variant: number): Request {
+  if (known.kind === "block") return blockRequest(known.slot, variant);
+  const { source, target } = known;
+  switch (random.weighted({ double: 4, around: 4, within: 2 })) {
+    case "double":
+      return voteRequest(source, target, variant);
+    case "around":
+      return voteRequest(source === 0n ? 0n : source - 1n, target + 1n, variant);
+    case "within":
+      return voteRequest(source + 1n, target === 0n ? 0n : target - 1n, variant);
   }
-  const epoch = Math.max(0, Math.floor((slot + random.between(0, 2)) / SLOTS_PER_EPOCH));
-  const target = Math.max(0, epoch + random.between(-2, 1));
-  const source = Math.max(0, target - random.between(random.chance(0.1) ? 0 : 1, 4));
-  return voteRequest(BigInt(source), BigInt(target), variant);
+}
+
+function atLeast0(height: number): bigint {
+  return BigInt(Math.max(0, height));
 }

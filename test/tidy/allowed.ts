@@ -3,10 +3,20 @@
 
 /** Programs that are started by name, not imported. */
 export const ENTRY_FILES: readonly string[] = [
-  "enclave/program.ts",
+  "enclave/main.nitro.ts",
+  "enclave/main.pkcs11.ts",
   "parent/main.ts",
   "scripts/cli/main.ts",
 ];
 
-/** Error codes that no test names yet. */
-export const UNTESTED_CODES: readonly string[] = [];
+/** Error codes that no test names yet: their tests are still to be written. */
+export const UNTESTED_CODES: readonly string[] = [
+  "PARAMS_MALFORMED",
+  "POLICY_KIND_DENIED",
+  "POLICY_FEE_RECIPIENT",
+  "ACL_KIND_DENIED",
+  "NSM_PCR_UNEXPECTED",
+  "GUARD_VOTE_TARGET_BELOW",
+  "GUARD_VOTE_ORDER",
+  "TLS_CLIENT_REFUSED",
+];

@@ -2,12 +2,12 @@
 // its own time, in debug mode only when that is allowed, and in no way that is wrong. Each of these
 // is a result of its own.
 
+import { createRoot } from "../../scripts/local/nsm-pki.ts";
 import { AWS_NITRO_ROOT_G1 } from "../../shared/attestation/aws-root.ts";
 import { type AttestationDocument, parseDocument } from "../../shared/attestation/document.ts";
 import { type AttestationPolicy, verifyAttestation } from "../../shared/attestation/verify.ts";
 import { isZeroBytes } from "../../shared/bytes/compare.ts";
-import { createRoot } from "../../scripts/local/nsm-pki.ts";
-import { type Verdict, type VectorResult, failed, passed, runCase } from "./vector-result.ts";
+import { failed, passed, runCase, type VectorResult, type Verdict } from "./vector-result.ts";
 
 /** Longer than a document's certificates are valid. */
 const DAY_MS = 86_400_000;

@@ -12,9 +12,9 @@ import { invariant } from "../../shared/invariant.ts";
 import { BUNDLE_BYTES_MAX, TIME_SKEW_MS_MAX } from "../../shared/limits.ts";
 import { OPERATION_MASK_MAX } from "../../shared/operation.ts";
 import { DIALECTS } from "../../shared/wire/methods.ts";
-import { LocalEnclave, TestClock } from "../fakes/local-enclave.ts";
 import { HonestStore } from "../fakes/honest-store.ts";
-import { FakeKms, KEY_ARN, bundleKeyOf } from "../fakes/sealed-keys.ts";
+import { LocalEnclave, TestClock } from "../fakes/local-enclave.ts";
+import { bundleKeyOf, FakeKms, KEY_ARN } from "../fakes/sealed-keys.ts";
 import type { InterchangeVector, VectorAttestation, VectorBlock } from "./interchange-file.ts";
 
 const GENESIS_SECONDS = 1_700_000_000;

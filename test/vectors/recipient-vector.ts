@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { openCiphertextForRecipient, parseEnvelope } from "../../enclave/kms/cms.ts";
 import { generateRecipientKey, recipientKeyOf } from "../../enclave/kms/recipient-key.ts";
 import { concatBytes, isEqualBytes } from "../../shared/bytes/compare.ts";
-import { type Verdict, failed, passed } from "./vector-result.ts";
+import { failed, passed, type Verdict } from "./vector-result.ts";
 
 type Group = {
   /** The file that holds the value. */

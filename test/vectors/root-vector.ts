@@ -3,7 +3,7 @@
 import { X509Certificate } from "node:crypto";
 import { AWS_NITRO_ROOT_G1 } from "../../shared/attestation/aws-root.ts";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
-import { type Verdict, failed, passed } from "./vector-result.ts";
+import { failed, passed, type Verdict } from "./vector-result.ts";
 
 export function runRootVector(pem: Uint8Array): Verdict {
   const { raw } = new X509Certificate(pem);

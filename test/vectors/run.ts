@@ -2,16 +2,24 @@
 // `N passed, N failed`. A kind of file that it does not know counts as failed: nothing is skipped
 // without a word.
 
-import { readFileSync, readdirSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { runVectorFile } from "./vector-file.ts";
-import { type VectorResult, failed } from "./vector-result.ts";
+import { failed, type VectorResult } from "./vector-result.ts";
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    // Nothing is lost: what can't be looked at can't be read either, which is reported.
+    return false;
+  }
+}
 
 function* filesOf(folder: string): Generator<string> {
   for (const name of readdirSync(folder).toSorted()) {
     const path = join(folder, name);
-    // A file that can't be looked at is reported when it is read.
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) yield* filesOf(path);
+    if (isFolder(path)) yield* filesOf(path);
     else yield path;
   }
 }
@@ -33,7 +41,7 @@ if (argument === undefined || rest.length > 0) {
 }
 // npm runs scripts in the package's folder, and says where it was called from.
 const folder = resolve(process.env["INIT_CWD"] ?? ".", argument);
-if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+if (!isFolder(folder)) {
   process.stderr.write(`vectors: ${argument} is no folder\n`);
   process.exit(2);
 }

@@ -8,7 +8,7 @@ import { interchangeVector } from "./interchange-file.ts";
 import { runInterchangeVector } from "./interchange-vector.ts";
 import { findRecipientRole, hasVectorOf, runRecipientVector } from "./recipient-vector.ts";
 import { runRootVector } from "./root-vector.ts";
-import { type Verdict, type VectorResult, failed, passed, runCase } from "./vector-result.ts";
+import { failed, passed, runCase, type VectorResult, type Verdict } from "./vector-result.ts";
 
 /** `path` is absolute: the folder's name and the files beside it tell what a file is. */
 export async function runVectorFile(

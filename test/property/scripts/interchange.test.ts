@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   encodeInterchange,
   type KeyMaxima,
@@ -42,8 +42,11 @@ const history = fc.array(
 
 type Signature = { readonly height: number; readonly source: number; readonly digit: string };
 
+function rootOf(digit: string) {
+  return digit === "" ? {} : { signing_root: `0x${digit.repeat(64)}` };
+}
+
 function entryOf(signatures: readonly Signature[]) {
-  const rootOf = (digit: string) => (digit === "" ? {} : { signing_root: `0x${digit.repeat(64)}` });
   return {
     pubkey: `0x${"a9".repeat(48)}`,
     signed_blocks: signatures.map(({ height, digit }) => ({ slot: `${height}`, ...rootOf(digit) })),

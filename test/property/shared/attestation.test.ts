@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as fc from "fast-check";
-import { parseCertificate } from "../../../shared/attestation/certificate.ts";
-import { parseDocument } from "../../../shared/attestation/document.ts";
-import { encodeStatement, parseStatement } from "../../../shared/attestation/statement.ts";
-import { parseDer, timeMsOf } from "../../../shared/bytes/der.ts";
-import { encodeUtc } from "../../../shared/bytes/utc.ts";
 import {
   encodeDer,
   integer,
@@ -13,7 +8,12 @@ import {
   sequence,
   time,
 } from "../../../scripts/local/der-writer.ts";
-import { FIELDS, documentOf } from "../../fakes/attestation-fixture.ts";
+import { parseCertificate } from "../../../shared/attestation/certificate.ts";
+import { parseDocument } from "../../../shared/attestation/document.ts";
+import { encodeStatement, parseStatement } from "../../../shared/attestation/statement.ts";
+import { parseDer, timeMsOf } from "../../../shared/bytes/der.ts";
+import { encodeUtc } from "../../../shared/bytes/utc.ts";
+import { documentOf, FIELDS } from "../../fakes/attestation-fixture.ts";
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 

@@ -3,7 +3,7 @@
 // last result is kept and compared by text. It must never answer for data that differs in a digit.
 
 import { type JsonObject, member, readHex, readObject, readU64 } from "../../json.ts";
-import { CHUNK_BYTES, ZERO_CHUNK, ZERO_PAIR, hashPairInto, writeU64 } from "./merkle.ts";
+import { CHUNK_BYTES, hashPairInto, writeU64, ZERO_CHUNK, ZERO_PAIR } from "./merkle.ts";
 import { ROOT_BYTES } from "./network.ts";
 
 export type AttestationData = {

@@ -3,11 +3,11 @@
 import { ok } from "../../../../shared/result.ts";
 import { type JsonObject, member, readObject, readU64 } from "../../json.ts";
 import { readAttestationData } from "./attestation-data.ts";
-import { BLOCK_HEADER, PHASE0_BLOCK, altairBlock } from "./block-shape.ts";
-import { type EthereumNetwork, type ForkName, epochOf, isFrom } from "./network.ts";
+import { altairBlock, BLOCK_HEADER, PHASE0_BLOCK } from "./block-shape.ts";
+import { type EthereumNetwork, epochOf, type ForkName, isFrom } from "./network.ts";
 import { timeOf } from "./operation.ts";
-import { type PayloadResult, decideForkName, readVersion } from "./payload.ts";
-import { type Shape, rootOf } from "./shape.ts";
+import { decideForkName, type PayloadResult, readVersion } from "./payload.ts";
+import { rootOf, type Shape } from "./shape.ts";
 
 function blockPayload(
   network: EthereumNetwork,

@@ -3,10 +3,10 @@
 // must never take the name of a public network and leave out what that name stands for.
 
 import { type Refusal, refusal } from "../../../../shared/errors.ts";
-import { type Result, err, ok } from "../../../../shared/result.ts";
+import { err, ok, type Result } from "../../../../shared/result.ts";
 import {
-  JsonMismatch,
   fieldOfMismatch,
+  JsonMismatch,
   member,
   readArray,
   readChoice,
@@ -20,10 +20,10 @@ import {
   type EthereumFork,
   type EthereumNetwork,
   FORK_NAMES,
-  ROOT_BYTES,
-  VERSION_BYTES,
   flawOfNetwork,
   networkOf,
+  ROOT_BYTES,
+  VERSION_BYTES,
 } from "./network.ts";
 import { PRESET_NAMES } from "./preset.ts";
 

@@ -3,7 +3,7 @@
 // another, so all of them are in one table and are computed once per network and fork.
 
 import { invariant } from "../../../../shared/invariant.ts";
-import { CHUNK_BYTES, ZERO_CHUNK, chunkOfBytes, hashPair } from "./merkle.ts";
+import { CHUNK_BYTES, chunkOfBytes, hashPair, ZERO_CHUNK } from "./merkle.ts";
 import { type EthereumFork, type EthereumNetwork, genesisFork } from "./network.ts";
 
 /** The four bytes of each domain type, in order. */

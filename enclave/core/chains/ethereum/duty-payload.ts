@@ -7,22 +7,22 @@ import { err, ok } from "../../../../shared/result.ts";
 import { type JsonObject, member, readHex, readObject, readU64 } from "../../json.ts";
 import { VOLUNTARY_EXIT } from "./block-shape.ts";
 import {
+  aggregateAndProof,
+  contributionAndProof,
   DEPOSIT_MESSAGE,
   SYNC_SELECTION_DATA,
   VALIDATOR_REGISTRATION,
-  aggregateAndProof,
-  contributionAndProof,
 } from "./duty-shape.ts";
 import { chunkOfU64 } from "./merkle.ts";
 import {
   type EthereumNetwork,
-  ROOT_BYTES,
-  VERSION_BYTES,
   epochOf,
   genesisFork,
+  ROOT_BYTES,
+  VERSION_BYTES,
 } from "./network.ts";
 import { timeOf } from "./operation.ts";
-import { type PayloadResult, decideForkName, unwrap } from "./payload.ts";
+import { decideForkName, type PayloadResult, unwrap } from "./payload.ts";
 import { rootOf } from "./shape.ts";
 
 export const ADDRESS_BYTES = 20;

@@ -11,17 +11,17 @@ import {
 } from "./preset.ts";
 import {
   ADDRESS,
-  PUBLIC_KEY,
-  ROOT,
-  SIGNATURE,
-  type Shape,
-  U64,
   bitList,
   bitVector,
   container,
+  PUBLIC_KEY,
   perPreset,
   progressiveBitList,
   progressiveContainer,
+  ROOT,
+  type Shape,
+  SIGNATURE,
+  U64,
 } from "./shape.ts";
 
 function aggregateAndProofOf(attestation: Shape): Shape {

@@ -4,16 +4,16 @@
 
 import { isEqualBytes } from "../../../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../../../shared/errors.ts";
-import { type Result, err, ok } from "../../../../shared/result.ts";
+import { err, ok, type Result } from "../../../../shared/result.ts";
 import { member, readHex, readObject, readU64 } from "../../json.ts";
 import {
   type EthereumFork,
   type EthereumNetwork,
-  ROOT_BYTES,
-  VERSION_BYTES,
   forkAt,
   forkNamed,
   isScheduled,
+  ROOT_BYTES,
+  VERSION_BYTES,
 } from "./network.ts";
 
 export type ForkInfo = {

@@ -3,20 +3,20 @@
 // (sigp/lighthouse#9252). Before Gloas they do not exist and are refused.
 
 import { type Refusal, refusal } from "../../../../shared/errors.ts";
-import { type Result, err, ok } from "../../../../shared/result.ts";
+import { err, ok, type Result } from "../../../../shared/result.ts";
 import { type JsonObject, member, readHex, readObject, readU64 } from "../../json.ts";
 import { ADDRESS_BYTES } from "./duty-payload.ts";
 import {
   BUILDER_REQUEST_AUTH,
-  PAYLOAD_ATTESTATION_DATA,
-  PROPOSER_PREFERENCES,
   executionPayloadBid,
   executionPayloadEnvelope,
+  PAYLOAD_ATTESTATION_DATA,
+  PROPOSER_PREFERENCES,
 } from "./gloas-shape.ts";
-import { type EthereumNetwork, type ForkName, epochOf, genesisFork, isFrom } from "./network.ts";
+import { type EthereumNetwork, epochOf, type ForkName, genesisFork, isFrom } from "./network.ts";
 import { timeOf } from "./operation.ts";
-import { type PayloadResult, decideForkName, unwrap } from "./payload.ts";
-import { type Shape, rootOf } from "./shape.ts";
+import { decideForkName, type PayloadResult, unwrap } from "./payload.ts";
+import { rootOf, type Shape } from "./shape.ts";
 
 function decideGloasFork(
   network: EthereumNetwork,

@@ -1,8 +1,8 @@
 // What the readers of all payloads share: the outcome of a reading, and `{version, data}`.
 
 import { type Refusal, refusal } from "../../../../shared/errors.ts";
-import { type Result, err, ok } from "../../../../shared/result.ts";
-import { type JsonObject, JsonMismatch, member, readObject } from "../../json.ts";
+import { err, ok, type Result } from "../../../../shared/result.ts";
+import { JsonMismatch, type JsonObject, member, readObject } from "../../json.ts";
 import { type EthereumNetwork, FORK_NAMES, type ForkName, forkAtSlot } from "./network.ts";
 import type { EthereumClaim, OperationTime } from "./operation.ts";
 

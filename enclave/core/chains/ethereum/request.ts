@@ -6,11 +6,11 @@ import { isEqualBytes } from "../../../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../../../shared/errors.ts";
 import { BODY_BYTES_MAX } from "../../../../shared/limits.ts";
 import type { OperationKind } from "../../../../shared/operation.ts";
-import { type Result, err, ok } from "../../../../shared/result.ts";
+import { err, ok, type Result } from "../../../../shared/result.ts";
 import {
-  type JsonObject,
-  JsonMismatch,
   fieldOfMismatch,
+  JsonMismatch,
+  type JsonObject,
   member,
   readHex,
   readJson,
@@ -20,7 +20,7 @@ import {
 import { attestationPayload, readBlockHeader, readFullBlock } from "./block-payload.ts";
 import { domainFor, genesisDomainFor, signingRootOf } from "./domain.ts";
 import { randaoPayload } from "./duty-payload.ts";
-import { type ForkInfo, decideExitFork, decideFork, readFork, readForkInfo } from "./fork-info.ts";
+import { decideExitFork, decideFork, type ForkInfo, readFork, readForkInfo } from "./fork-info.ts";
 import { KIND_RULES, REQUEST_TYPES, type RequestType } from "./kind-rule.ts";
 import { type EthereumNetwork, ROOT_BYTES } from "./network.ts";
 import type { EthereumOperation } from "./operation.ts";

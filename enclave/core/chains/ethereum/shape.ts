@@ -14,6 +14,7 @@ import {
   ByteVectorType,
   type CompositeTypeAny,
   ContainerType,
+  isCompositeType,
   ListBasicType,
   ListCompositeType,
   ProgressiveBitListType,
@@ -23,7 +24,6 @@ import {
   type Type,
   UintBigintType,
   VectorCompositeType,
-  isCompositeType,
 } from "@chainsafe/ssz";
 import { invariant } from "../../../../shared/invariant.ts";
 import {
@@ -37,7 +37,7 @@ import {
   readU64,
   readU256,
 } from "../../json.ts";
-import { PRESETS, PRESET_NAMES, type Preset, type PresetName } from "./preset.ts";
+import { PRESET_NAMES, PRESETS, type Preset, type PresetName } from "./preset.ts";
 
 // The same SHA-256 as in `merkle.ts`; an aggregate takes half the time that it takes by default.
 setHasher(hasher);

@@ -8,7 +8,7 @@ import { encodeHex, parseHex } from "../../../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../../../shared/errors.ts";
 import { InvariantError } from "../../../../shared/invariant.ts";
 import { ATTESTATION_BYTES_MAX, NSM_RESPONSE_BYTES_MAX } from "../../../../shared/limits.ts";
-import { type Result, err, ok } from "../../../../shared/result.ts";
+import { err, ok, type Result } from "../../../../shared/result.ts";
 
 const PCR = new Uint8Array(48).fill(9);
 const NO_FIELDS = { userData: null, nonce: null, publicKey: null };

@@ -3,9 +3,8 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 import {
   FIELD_LENGTH_MAX,
-  JsonMismatch,
-  U64_MAX,
   fieldOfMismatch,
+  JsonMismatch,
   member,
   parseJson,
   readArray,
@@ -20,6 +19,7 @@ import {
   readText,
   readU64,
   readU256,
+  U64_MAX,
 } from "../../../../enclave/core/json.ts";
 
 const utf8 = new TextEncoder();

@@ -3,7 +3,6 @@ import { createCipheriv, randomBytes } from "node:crypto";
 import { test } from "node:test";
 import type { KeyReleaser } from "../../../../enclave/core/ports.ts";
 import { openBundle } from "../../../../enclave/keys/bundle.ts";
-import { concatBytes, isZeroBytes } from "../../../../shared/bytes/compare.ts";
 import {
   type BundleHeader,
   encodeBundle,
@@ -11,9 +10,10 @@ import {
   parseBundle,
 } from "../../../../shared/bundle/format.ts";
 import { encodeBundleKeys } from "../../../../shared/bundle/keys.ts";
+import { concatBytes, isZeroBytes } from "../../../../shared/bytes/compare.ts";
 import { refusal } from "../../../../shared/errors.ts";
 import { err, ok } from "../../../../shared/result.ts";
-import { FakeKms, KEY_ARN, bundleKeyOf, sealKeys } from "../../../fakes/sealed-keys.ts";
+import { bundleKeyOf, FakeKms, KEY_ARN, sealKeys } from "../../../fakes/sealed-keys.ts";
 
 const KEYS = [bundleKeyOf(1), bundleKeyOf(2), bundleKeyOf(3)];
 const OTHER_ARN = KEY_ARN.replace("1234abcd", "aaaaaaaa");

@@ -8,7 +8,7 @@ import { exportSecrets } from "../../../../enclave/keys/signing-key.ts";
 import { concatBytes, isZeroBytes } from "../../../../shared/bytes/compare.ts";
 import { InvariantError } from "../../../../shared/invariant.ts";
 import { BUNDLE_COUNT_MAX } from "../../../../shared/limits.ts";
-import { FakeKms, KEY_ARN, bundleKeyOf, sealKeys, secretOf } from "../../../fakes/sealed-keys.ts";
+import { bundleKeyOf, FakeKms, KEY_ARN, sealKeys, secretOf } from "../../../fakes/sealed-keys.ts";
 
 const kms = new FakeKms();
 const ROOT = new Uint8Array(32).fill(0x5a);

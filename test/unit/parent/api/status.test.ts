@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HTTP_STATUS, encodeRefusal, retryAfterOf } from "../../../../parent/api/status.ts";
+import { encodeRefusal, HTTP_STATUS, retryAfterOf } from "../../../../parent/api/status.ts";
 import {
   ERRORS,
   type ErrorCode,
-  type Refusal,
   isErrorCode,
+  type Refusal,
   refusal,
 } from "../../../../shared/errors.ts";
 

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { readTlsMaterial } from "../../../../parent/api/tls-material.ts";
-import { TestCa, daysFromNow } from "../../../fakes/tls-pki.ts";
+import { daysFromNow, TestCa } from "../../../fakes/tls-pki.ts";
 
 const serverCa = new TestCa("servers");
 const clientCa = new TestCa("clients");

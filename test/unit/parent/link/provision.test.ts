@@ -9,7 +9,6 @@ import { afterEach, beforeEach, test } from "node:test";
 import type { BundleFailure, SealedBundle } from "../../../../parent/link/bundle-loader.ts";
 import { EnclaveLink } from "../../../../parent/link/enclave-link.ts";
 import { Provisioner } from "../../../../parent/link/provision.ts";
-import { LinkSigner } from "../../../../parent/link/signer.ts";
 import type { ErrorCode } from "../../../../shared/errors.ts";
 import { CHUNK_BYTES_MAX } from "../../../../shared/limits.ts";
 import { fakeBundle } from "../../../fakes/fake-bundle.ts";
@@ -197,14 +196,13 @@ for (const { method, codes } of [
   });
 }
 
-test("while KMS refuses, notReady tells its code, one line is logged, and no bytes are sent again", async () => {
+test("while KMS refuses, notReady tells its code and one line is logged; then it recovers", async () => {
   enclave.badBundles.set(A.id, "KMS_DENIED").set(B.id, "KMS_DENIED");
   const provisioner = start();
   await until(() => enclave.calls.filter((name) => name === "bundle.open").length > 8);
   assert.equal(provisioner.notReady()?.code, "KMS_DENIED");
   assert.deepEqual(failures("enclave.not-ready"), ["KMS_DENIED"]);
   assert.deepEqual(failures("bundle.failed"), ["KMS_DENIED", "KMS_DENIED"]);
-  assert.equal(enclave.calls.filter((name) => name === "bundle.put").length, 2);
   enclave.badBundles.clear();
   await ready(provisioner);
   assert.equal(provisioner.keys().length, 4);
@@ -279,6 +277,20 @@ test("a reload while one runs is RELOAD_RUNNING", async () => {
   await until(() => provisioner.reloadState().status === "completed");
 });
 
+test("a reload that is requested while one runs follows it", async () => {
+  bundles = [A];
+  const provisioner = start();
+  await ready(provisioner);
+  const before = readCount;
+  provisioner.requestReload();
+  await until(() => readCount === before + 1);
+  bundles = [A, B];
+  provisioner.requestReload();
+  await until(() => enclave.openIds().length === 2);
+  await until(() => provisioner.reloadState().status === "completed");
+  assert.equal(readCount, before + 2);
+});
+
 for (const { title, change, code } of [
   {
     title: "a malformed bundle",
@@ -341,57 +353,4 @@ test("credentials that the enclave refuses leave it ready, and are tried again",
   await until(() => failures("enclave.not-ready").length === 1);
   assert.equal(provisioner.notReady(), null);
   await until(() => enclave.credentialCount === 2);
-});
-
-test("the signer passes bodies on as they are, and answers with the kind's name", async () => {
-  const link = new EnclaveLink({ kind: "unix", path: join(folder, "enclave.sock") });
-  const options = { link, manifest: MANIFEST, log, retry: FAST };
-  const readBundles = () => Promise.resolve({ bundles, failures: unread });
-  const provisioner = new Provisioner({ ...options, readBundles });
-  started.push(provisioner);
-  let storeCode: ErrorCode | null = null;
-  const storeRefusal = () => (storeCode === null ? null : { code: storeCode });
-  const signer = new LinkSigner(link, provisioner, storeRefusal);
-  const body = Uint8Array.of(7, 8, 9);
-  const ask = { dialect: "web3signer", key: new Uint8Array(48), kinds: 0xffff, body } as const;
-  const refused = await signer.sign(ask);
-  assert.equal(refused.ok ? "signed" : refused.error.code, "LINK_DOWN");
-  provisioner.setCredentials(CREDENTIALS);
-  provisioner.start();
-  await until(() => signer.notReady() === null);
-  const signing = signer.sign(ask);
-  assert.equal(signer.inFlightCount(), 1);
-  const signed = await signing;
-  assert.ok(signed.ok);
-  assert.equal(signed.value.kind, "ATTESTATION");
-  assert.deepEqual(Uint8Array.from(signed.value.signature), body);
-  assert.equal(signer.inFlightCount(), 0);
-  const document = await signer.attest(null);
-  assert.ok(document.ok);
-  assert.equal(signer.status()?.phase, "Ready");
-  storeCode = "STORE_FULL";
-  assert.equal(signer.notReady()?.code, "STORE_FULL");
-});
-
-test("bodies beyond what the link takes are LINK_BUSY at once", async () => {
-  const provisioner = start();
-  await ready(provisioner);
-  const link = new EnclaveLink({ kind: "unix", path: join(folder, "enclave.sock") });
-  let isUp = false;
-  link.start(() => {
-    isUp = link.status() !== null;
-  });
-  await until(() => isUp);
-  const signer = new LinkSigner(link, provisioner);
-  enclave.silent.add("sign");
-  const body = new Uint8Array(8 * 1024 * 1024);
-  const ask = { dialect: "eip3030", key: new Uint8Array(48), kinds: 1, body } as const;
-  const waiting = Array.from({ length: 4 }, () => signer.sign(ask));
-  const refused = await signer.sign({ ...ask, body: new Uint8Array(1) });
-  assert.equal(refused.ok ? "signed" : refused.error.code, "LINK_BUSY");
-  assert.equal(signer.inFlightCount(), 4);
-  link.close();
-  for (const answer of await Promise.all(waiting)) {
-    assert.equal(answer.ok ? "signed" : answer.error.code, "LINK_DOWN");
-  }
 });

@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { IS_DEFAULT_OPERATION } from "../../../../parent/ops/api-config.ts";
 import { parseConfig, readConfig } from "../../../../parent/ops/config.ts";
-import { OPERATION_KINDS, hasOperation } from "../../../../shared/operation.ts";
+import {
+  hasOperation,
+  IS_DEFAULT_OPERATION,
+  OPERATION_KINDS,
+} from "../../../../shared/operation.ts";
 
 const FINGERPRINT = "ab".repeat(32);
 const KEY = `0x${"aa".repeat(48)}`;

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type IncomingMessage, createServer } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Credentials, parseCredentials } from "../../../../parent/ops/credential-format.ts";
-import { type Sleep, renewalMs, startCredentials } from "../../../../parent/ops/credentials.ts";
+import { renewalMs, type Sleep, startCredentials } from "../../../../parent/ops/credentials.ts";
 import { readInstanceCredentials } from "../../../../parent/ops/imds.ts";
 import { CREDENTIAL_BYTES_MAX } from "../../../../shared/limits.ts";
 import { SilentLog } from "../../../fakes/silent-log.ts";

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Commit, CommitAnswer } from "../../../../parent/store/database.ts";
 import { CommitGroup } from "../../../../parent/store/group.ts";
-import { refusal } from "../../../../shared/errors.ts";
-import { type Result, err, ok } from "../../../../shared/result.ts";
 import type { Refusal } from "../../../../shared/errors.ts";
+import { refusal } from "../../../../shared/errors.ts";
+import { err, ok, type Result } from "../../../../shared/result.ts";
 
 type Outcome = Result<CommitAnswer, Refusal>;
 

@@ -11,11 +11,11 @@ import {
   type TlsFiles,
 } from "../../../../scripts/cli/attestation-source.ts";
 import {
-  KEY_USAGE,
   authorityExtension,
   encodeCertificatePem,
   extension,
   issueCertificate,
+  KEY_USAGE,
   keyUsageExtension,
   leafExtension,
   publicKeyOf,

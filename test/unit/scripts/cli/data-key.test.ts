@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { type IncomingMessage, type Server, createServer } from "node:http";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { readCredentials } from "../../../../scripts/cli/aws-options.ts";
 import { createDataKeyGenerator } from "../../../../scripts/cli/data-key.ts";
-import { parseKeyArn } from "../../../../shared/bundle/key-arn.ts";
+import { parseKeyArn } from "../../../../shared/key-arn.ts";
 import { KEY_ARN } from "../../../fakes/sealed-keys.ts";
 
 const CONTEXT = { "redoubt:bundle": "00".repeat(16), "redoubt:purpose": "redoubt/keys" };

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  type KeystoreFault,
-  SCRYPT_COST_MAX,
   encodePassword,
+  type KeystoreFault,
   openKeystore,
   parseKeystore,
+  SCRYPT_COST_MAX,
 } from "../../../../scripts/cli/keystore.ts";
 import { createKeystore } from "../../../../scripts/local/keystores.ts";
 

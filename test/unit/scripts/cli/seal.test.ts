@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -7,11 +7,11 @@ import { openBundle } from "../../../../enclave/keys/bundle.ts";
 import { Keyring } from "../../../../enclave/keys/keyring.ts";
 import { openKeystores, readKeystoreFolder } from "../../../../scripts/cli/keystore-folder.ts";
 import { PartialFile } from "../../../../scripts/cli/partial-file.ts";
-import { type SealPorts, runSeal } from "../../../../scripts/cli/seal.ts";
+import { runSeal, type SealPorts } from "../../../../scripts/cli/seal.ts";
 import { createKeystore } from "../../../../scripts/local/keystores.ts";
 import { isZeroBytes } from "../../../../shared/bytes/compare.ts";
 import { err } from "../../../../shared/result.ts";
-import { FakeKms, KEY_ARN, bundleKeyOf, secretOf } from "../../../fakes/sealed-keys.ts";
+import { bundleKeyOf, FakeKms, KEY_ARN, secretOf } from "../../../fakes/sealed-keys.ts";
 
 const COST = { n: 4 };
 const PASSWORD = "correct horse";

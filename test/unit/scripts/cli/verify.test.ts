@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { type IncomingMessage, createServer } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,9 +15,9 @@ import { encodeStatement, keySetDigest } from "../../../../shared/attestation/st
 import { encodeHex, parseHex } from "../../../../shared/bytes/hex.ts";
 import { encodeUtc } from "../../../../shared/bytes/utc.ts";
 import {
+  documentOf,
   NOW_MS,
   ROOT,
-  documentOf,
   readAttestationVectors,
 } from "../../../fakes/attestation-fixture.ts";
 

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { connect, createServer } from "node:tls";
-import { type IssuedCertificate, createLocalCa } from "../../../../scripts/local/ca.ts";
+import { createLocalCa, type IssuedCertificate } from "../../../../scripts/local/ca.ts";
 
 function folderOf(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "redoubt-ca-"));

@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { type Server, createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { createNsm } from "../../../../enclave/attestation/nsm.ts";
 import { connectNsmDevice } from "../../../../scripts/local/nsm-device.ts";
 import {
+  openRoot,
   ROOT_CERTIFICATE_FILE,
   ROOT_KEY_FILE,
-  openRoot,
 } from "../../../../scripts/local/nsm-pki.ts";
 import { serveNsm } from "../../../../scripts/local/nsm-server.ts";
 import { NsmSimulator, sampleMeasurements } from "../../../../scripts/local/nsm-simulator.ts";

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
 import { createNsm } from "../../../../enclave/attestation/nsm.ts";
+import { NsmSimulator, sampleMeasurements } from "../../../../scripts/local/nsm-simulator.ts";
 import { parseDocument } from "../../../../shared/attestation/document.ts";
 import {
   type AttestationPolicy,
@@ -9,7 +10,6 @@ import {
 } from "../../../../shared/attestation/verify.ts";
 import { type CborValue, encodeCbor, parseCbor } from "../../../../shared/bytes/cbor.ts";
 import { encodeHex } from "../../../../shared/bytes/hex.ts";
-import { NsmSimulator, sampleMeasurements } from "../../../../scripts/local/nsm-simulator.ts";
 import { NOW_MS, ROOT } from "../../../fakes/attestation-fixture.ts";
 
 const ZEROS = new Uint8Array(48);

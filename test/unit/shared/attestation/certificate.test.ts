@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
-import { X509Certificate, generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { describe, test } from "node:test";
-import { AWS_NITRO_ROOT_G1 } from "../../../../shared/attestation/aws-root.ts";
-import {
-  parseCertificate,
-  parseEcdsaSignature,
-} from "../../../../shared/attestation/certificate.ts";
-import { encodeHex } from "../../../../shared/bytes/hex.ts";
 import {
   authorityExtension,
   encodeCertificatePem,
@@ -18,7 +12,13 @@ import {
 } from "../../../../scripts/local/certificate-issuer.ts";
 import { boolean, integer, sequence } from "../../../../scripts/local/der-writer.ts";
 import { generateP384Key } from "../../../../scripts/local/nsm-pki.ts";
-import { CA_USAGE, NOW_MS, TEST_NAMES, shortChain } from "../../../fakes/attestation-fixture.ts";
+import { AWS_NITRO_ROOT_G1 } from "../../../../shared/attestation/aws-root.ts";
+import {
+  parseCertificate,
+  parseEcdsaSignature,
+} from "../../../../shared/attestation/certificate.ts";
+import { encodeHex } from "../../../../shared/bytes/hex.ts";
+import { CA_USAGE, NOW_MS, shortChain, TEST_NAMES } from "../../../fakes/attestation-fixture.ts";
 
 const KEY = generateP384Key();
 

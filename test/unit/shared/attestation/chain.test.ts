@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
+  authorityExtension,
+  KEY_USAGE,
+  keyUsageExtension,
+  leafExtension,
+} from "../../../../scripts/local/certificate-issuer.ts";
+import { generateP384Key } from "../../../../scripts/local/nsm-pki.ts";
+import { type Certificate, parseCertificate } from "../../../../shared/attestation/certificate.ts";
+import {
   isLinked,
   isPinnedRoot,
   isSignedBy,
@@ -9,14 +17,6 @@ import {
   parsePath,
   validityOf,
 } from "../../../../shared/attestation/chain.ts";
-import { type Certificate, parseCertificate } from "../../../../shared/attestation/certificate.ts";
-import {
-  KEY_USAGE,
-  authorityExtension,
-  keyUsageExtension,
-  leafExtension,
-} from "../../../../scripts/local/certificate-issuer.ts";
-import { generateP384Key } from "../../../../scripts/local/nsm-pki.ts";
 import {
   CA_USAGE,
   DAY_MS,
@@ -26,8 +26,8 @@ import {
   NOW_MS,
   ROOT,
   type ShortChain,
-  TEST_NAMES,
   shortChain,
+  TEST_NAMES,
 } from "../../../fakes/attestation-fixture.ts";
 
 function pathOf(chain: ShortChain): readonly Certificate[] {

@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { type CborValue, encodeCbor } from "../../../../shared/bytes/cbor.ts";
-import { concatBytes } from "../../../../shared/bytes/compare.ts";
-import { UTC_MS_MAX } from "../../../../shared/bytes/utc.ts";
+import { encodeRawMap, encodeWide } from "../../../../scripts/local/nsm-document.ts";
 import {
-  PROTECTED_HEADER,
   encodeSignatureInput,
+  PROTECTED_HEADER,
   parseDocument,
 } from "../../../../shared/attestation/document.ts";
+import { type CborValue, encodeCbor } from "../../../../shared/bytes/cbor.ts";
+import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import { encodeHex } from "../../../../shared/bytes/hex.ts";
+import { UTC_MS_MAX } from "../../../../shared/bytes/utc.ts";
 import { ATTESTATION_BYTES_MAX } from "../../../../shared/limits.ts";
-import { encodeRawMap, encodeWide } from "../../../../scripts/local/nsm-document.ts";
-import { FIELDS, documentOf } from "../../../fakes/attestation-fixture.ts";
+import { documentOf, FIELDS } from "../../../fakes/attestation-fixture.ts";
 
 const SIGNATURE = new Uint8Array(96);
 const PCR = new Uint8Array(48);

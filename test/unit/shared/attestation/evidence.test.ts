@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
+import type { DocumentFields } from "../../../../scripts/local/nsm-document.ts";
 import { parseDocument } from "../../../../shared/attestation/document.ts";
 import { type Evidence, reportEvidence } from "../../../../shared/attestation/evidence.ts";
 import { MANIFEST_PCR_INDEX, manifestPcr } from "../../../../shared/attestation/pcr.ts";
 import { encodeStatement, keySetDigest } from "../../../../shared/attestation/statement.ts";
-import type { DocumentFields } from "../../../../scripts/local/nsm-document.ts";
-import { FIELDS, documentOf } from "../../../fakes/attestation-fixture.ts";
+import { documentOf, FIELDS } from "../../../fakes/attestation-fixture.ts";
 
 const MANIFEST = new TextEncoder().encode("manifest");
 const DIGEST = new Uint8Array(createHash("sha384").update(MANIFEST).digest());

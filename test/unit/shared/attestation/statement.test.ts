@@ -1,17 +1,17 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { describe, test } from "node:test";
+import {
+  encodeStatement,
+  keySetDigest,
+  parseStatement,
+  type Statement,
+} from "../../../../shared/attestation/statement.ts";
 import { type CborValue, encodeCbor } from "../../../../shared/bytes/cbor.ts";
 import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import { encodeHex } from "../../../../shared/bytes/hex.ts";
 import { InvariantError } from "../../../../shared/invariant.ts";
 import { KEY_COUNT_MAX } from "../../../../shared/limits.ts";
-import {
-  type Statement,
-  encodeStatement,
-  keySetDigest,
-  parseStatement,
-} from "../../../../shared/attestation/statement.ts";
 
 const STATEMENT: Statement = {
   bootId: new Uint8Array(16).fill(1),

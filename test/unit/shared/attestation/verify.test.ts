@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { X509Certificate, createPublicKey, verify } from "node:crypto";
+import { createPublicKey, verify, X509Certificate } from "node:crypto";
 import { describe, test } from "node:test";
+import { encodePayload, signDocument } from "../../../../scripts/local/nsm-document.ts";
+import { generateP384Key } from "../../../../scripts/local/nsm-pki.ts";
+import { sampleMeasurements } from "../../../../scripts/local/nsm-simulator.ts";
 import { AWS_NITRO_ROOT_G1 } from "../../../../shared/attestation/aws-root.ts";
 import { encodeSignatureInput, parseDocument } from "../../../../shared/attestation/document.ts";
 import {
@@ -10,17 +13,14 @@ import {
 } from "../../../../shared/attestation/verify.ts";
 import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import { InvariantError } from "../../../../shared/invariant.ts";
-import { generateP384Key } from "../../../../scripts/local/nsm-pki.ts";
-import { encodePayload, signDocument } from "../../../../scripts/local/nsm-document.ts";
-import { sampleMeasurements } from "../../../../scripts/local/nsm-simulator.ts";
 import {
   DAY_MS,
+  directChain,
+  documentOf,
   FIELDS,
   NONCE,
   NOW_MS,
   POLICY,
-  directChain,
-  documentOf,
   pcrsOf,
   readAttestationVectors,
   shortChain,

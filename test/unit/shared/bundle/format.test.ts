@@ -1,7 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeCbor } from "../../../../shared/bytes/cbor.ts";
-import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import {
   type BundleHeader,
   encodeBundle,
@@ -9,6 +7,8 @@ import {
   encryptionContextOf,
   parseBundle,
 } from "../../../../shared/bundle/format.ts";
+import { encodeCbor } from "../../../../shared/bytes/cbor.ts";
+import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import { InvariantError } from "../../../../shared/invariant.ts";
 import {
   BUNDLE_BYTES_MAX,

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import {
   type BundleKey,
   encodeBundleKeys,
   parseBundleKeys,
 } from "../../../../shared/bundle/keys.ts";
+import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import { InvariantError } from "../../../../shared/invariant.ts";
 import { KEY_COUNT_MAX } from "../../../../shared/limits.ts";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import {
   bitStringOf,
   booleanOf,
@@ -10,7 +11,6 @@ import {
   timeMsOf,
   unsignedOf,
 } from "../../../../shared/bytes/der.ts";
-import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import { encodeHex, parseHex } from "../../../../shared/bytes/hex.ts";
 
 function bytesOf(hex: string): Uint8Array {

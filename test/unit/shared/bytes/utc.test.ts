@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
+import { encodeUtc, msOfUtc, UTC_MS_MAX } from "../../../../shared/bytes/utc.ts";
 import { InvariantError } from "../../../../shared/invariant.ts";
-import { UTC_MS_MAX, encodeUtc, msOfUtc } from "../../../../shared/bytes/utc.ts";
 
 const MIDNIGHT = { hour: 0, minute: 0, second: 0 };
 

@@ -7,9 +7,9 @@ import { mainnetPreset } from "@lodestar/params/presets/mainnet";
 import { minimalPreset } from "@lodestar/params/presets/minimal";
 import {
   type EthereumNetwork,
+  epochOf,
   FAR_FUTURE_EPOCH,
   FORK_NAMES,
-  epochOf,
   forkAt,
   forkAtSlot,
   isFrom,
@@ -27,8 +27,8 @@ import {
   LOGS_BLOOM_BYTES,
   PRESETS,
   PROPOSER_SLASHINGS_MAX,
-  TRANSACTIONS_PER_PAYLOAD_MAX,
   TRANSACTION_BYTES_MAX,
+  TRANSACTIONS_PER_PAYLOAD_MAX,
   VALIDATORS_PER_COMMITTEE_MAX,
   VOLUNTARY_EXITS_MAX,
   WITHDRAWAL_REQUESTS_PER_PAYLOAD_MAX,

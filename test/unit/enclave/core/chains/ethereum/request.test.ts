@@ -4,16 +4,16 @@ import { parseEthereumRequest } from "../../../../../../enclave/core/chains/ethe
 import { BODY_BYTES_MAX } from "../../../../../../shared/limits.ts";
 import {
   ATTESTATION,
+  ask,
   BLOCK_V2,
   DEPOSIT,
   FORK_INFO,
   FULU,
   HEADER,
   type Json,
+  mainnet,
   REGISTRATION,
   ROOT,
-  ask,
-  mainnet,
   refusalOf,
   rootOf,
   withValue,

@@ -1,18 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  BitListType,
-  UintBigintType,
-  ContainerType,
-  ByteVectorType,
   BitArray,
+  BitListType,
+  ByteVectorType,
+  ContainerType,
+  UintBigintType,
 } from "@chainsafe/ssz";
 import { BLOCK_HEADER } from "../../../../../../enclave/core/chains/ethereum/block-shape.ts";
 import {
   BOOLEAN,
-  ROOT,
-  type Shape,
-  U64,
   bitList,
   bitVector,
   byteList,
@@ -20,7 +17,10 @@ import {
   list,
   progressiveBitList,
   progressiveList,
+  ROOT,
   rootOf,
+  type Shape,
+  U64,
   vector,
 } from "../../../../../../enclave/core/chains/ethereum/shape.ts";
 import { JsonMismatch } from "../../../../../../enclave/core/json.ts";

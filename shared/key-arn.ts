@@ -2,7 +2,7 @@
 // nobody but the measured configuration says whom the enclave talks to. It must never take an
 // alias, another service's ARN, or a partition whose hosts and roots we don't know.
 
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "./result.ts";
 
 export type KeyArn = {
   readonly text: string;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseKeyArn } from "../../../../enclave/kms/key-arn.ts";
+import { parseKeyArn } from "../../../shared/key-arn.ts";
 
 const ID = "1234abcd-12ab-34cd-56ef-1234567890ab";
 

@@ -1,0 +1,148 @@
+// The tests of the simulation: each breaks one thing that the argument in docs/safety.md rests on,
+// and a history has to be found in which somebody is slashed for it. What is broken is the rule
+// itself, the choice of floors or the clock, never the recorder.
+
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import {
+  type EthereumFloor,
+  type EthereumRecord,
+  ethereumRule,
+} from "../../enclave/core/chains/ethereum/slashing-rule.ts";
+import { bootFloorAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
+import { keyNameOf } from "../../enclave/keys/key-name.ts";
+import { KeyMaterial, SigningKey } from "../../enclave/keys/signing-key.ts";
+import { encodeRecord } from "../../enclave/state/record-codec.ts";
+import { runHistory } from "./history.ts";
+import type { Forge } from "./parent.ts";
+import { Random } from "./random.ts";
+import { Slashed } from "./recorder.ts";
+import { KEYS, type Sabotage } from "./simulated-enclave.ts";
+import { manifest } from "./validator.ts";
+
+const SEED_COUNT_MAX = 1500;
+const NO_FLOOR: EthereumFloor = { slot: 0n, source: 0n, target: 0n };
+const { network } = manifest.ethereum;
+const sound = { ...ethereumRule };
+
+type Break = (t: TestContext) => Sabotage;
+
+function brokenFloor(change: (floor: EthereumFloor) => Partial<EthereumFloor>): Sabotage {
+  return {
+    floorAt: (nowMs) => {
+      const floor = bootFloorAt(network, nowMs);
+      return { ...floor, ...change(floor) };
+    },
+  };
+}
+
+const BREAKS: Readonly<Record<string, Break>> = {
+  "there is no floor": () => ({ floorAt: () => NO_FLOOR }),
+  "the floor's slot is that of the lookahead, not the one after it": () =>
+    brokenFloor(({ slot }) => ({ slot: slot === 0n ? 0n : slot - 1n })),
+  "the floor's target is the last epoch, not the one after it": () =>
+    brokenFloor(({ target }) => ({ target: target === 0n ? 0n : target - 1n })),
+  "the floor's source is one epoch too low": () =>
+    brokenFloor(({ source }) => ({ source: source === 0n ? 0n : source - 1n })),
+  "the floor is that of the boot for keys that come later": () => ({
+    floorAt: (_nowMs, bootMs) => bootFloorAt(network, bootMs),
+  }),
+  "the clock runs ahead further than the floor knows of": () => ({ aheadMsMax: 40_000 }),
+  "repeats are free of the floor": (t) => {
+    t.mock.method(ethereumRule, "decide", (...[record, claim, root, floor]: DecideArguments) => {
+      const verdict = sound.decide(record, claim, root, NO_FLOOR);
+      return verdict.kind === "repeat" ? verdict : sound.decide(record, claim, root, floor);
+    });
+    return {};
+  },
+  "a vote's source may be below that of the last one": (t) => {
+    t.mock.method(ethereumRule, "decide", (...[record, claim, root, floor]: DecideArguments) => {
+      const vote = record.vote === null ? null : { ...record.vote, source: 0n };
+      return sound.decide({ ...record, vote }, claim, root, floor);
+    });
+    return {};
+  },
+  "another root at the last height is taken for a repeat": (t) => {
+    t.mock.method(ethereumRule, "decide", (...[record, claim, root, floor]: DecideArguments) =>
+      sound.decide(withRoot(record, root), claim, root, floor),
+    );
+    return {};
+  },
+  "any record is taken for a successor": (t) => {
+    t.mock.method(ethereumRule, "isSuccessor", () => true);
+    return {};
+  },
+  "one root may replace another at the same height": (t) => {
+    const isSuccessor = (earlier: EthereumRecord, later: EthereumRecord) =>
+      sound.isSuccessor(withRoot(earlier, null), withRoot(later, null));
+    t.mock.method(ethereumRule, "isSuccessor", isSuccessor);
+    return {};
+  },
+};
+
+type DecideArguments = Parameters<typeof ethereumRule.decide>;
+
+function withRoot({ block, vote }: EthereumRecord, root: Uint8Array | null): EthereumRecord {
+  return {
+    block: block === null ? null : { ...block, root },
+    vote: vote === null ? null : { ...vote, root },
+  };
+}
+
+async function seedThatSlashes(sabotage: Sabotage): Promise<number | undefined> {
+  for (let seed = 1; seed <= SEED_COUNT_MAX; seed++) {
+    try {
+      await runHistory({ seed, temper: "hostile", sabotage });
+    } catch (thrown) {
+      if (thrown instanceof Slashed) return seed;
+      // What was broken may end a history in another way first.
+    }
+  }
+  return undefined;
+}
+
+for (const [name, breakIt] of Object.entries(BREAKS)) {
+  test(`the simulation notices that ${name}`, async (t) => {
+    const seed = await seedThatSlashes(breakIt(t));
+    assert(seed !== undefined, `${SEED_COUNT_MAX} histories, and nobody was slashed`);
+    t.diagnostic(`slashed by history ${seed}`);
+  });
+}
+
+test("a parent that could forge records could lock a key out, but still get nothing slashed", async (t) => {
+  let endCount = 0;
+  for (let seed = 1; seed <= 150; seed++) {
+    try {
+      await runHistory({ seed, temper: "hostile", forge: forgerOf(seed) });
+      endCount += 1;
+    } catch (thrown) {
+      // A forged height keeps a sober request from being signed: that is what the tag is for.
+      assert(!(thrown instanceof Slashed), `SEED=${seed}`);
+    }
+  }
+  t.diagnostic(`${150 - endCount} of 150 histories end with a key that is locked out`);
+});
+
+function forgerOf(seed: number): Forge {
+  const random = new Random(seed);
+  return (keyName) => {
+    const key = KEYS.find(({ publicKey }) => keyNameOf(publicKey) === keyName);
+    assert(key !== undefined);
+    const loaded = SigningKey.load(key, new KeyMaterial(1), 0);
+    assert(loaded !== undefined);
+    const owner = {
+      scope: network.genesisValidatorsRoot,
+      publicKey: key.publicKey,
+      recordKey: loaded.macKey,
+    };
+    const seq = random.between(1, 30);
+    const root = new Uint8Array(32).fill(random.below(3));
+    const source = BigInt(random.between(0, 10));
+    const record = {
+      block: random.chance(0.3) ? null : { slot: BigInt(random.between(0, 120)), root },
+      vote: random.chance(0.3) ? null : { source, target: source + 1n, root },
+    };
+    const head = new Uint8Array(32);
+    return { seq, record: encodeRecord(ethereumRule, owner, { record, seq, head }) };
+  };
+}
