@@ -55,7 +55,9 @@ export const NSM_RESPONSE_BYTES_MAX = 0x3000;
 export const NONCE_BYTES_MAX = 512;
 export const USER_DATA_BYTES_MAX = 512;
 export const ATTESTATION_BYTES_MAX = 16_384;
-/** What a document may contain (nitro-kms.md §1 and §2): fields of others may be larger than ours. */
+/**
+ * What a document may contain (nitro-kms.md §1 and §2): fields of others may be larger than ours.
+ */
 export const ATTESTATION_FIELD_BYTES_MAX = 1024;
 export const MODULE_ID_LENGTH_MAX = 128;
 export const CERTIFICATE_BYTES_MAX = 1024;

@@ -1,6 +1,6 @@
 // Trusted time: the timestamp of the NSM's documents, which the hypervisor signs, carried on by the
-// monotonic clock between renewals. It only ever refuses. The estimate is never ahead of NSM time by
-// more than the monotonic clock's drift since the last renewal (TIME_SKEW_MS_MAX over
+// monotonic clock between renewals. It only ever refuses. The estimate is never ahead of NSM time
+// by more than the monotonic clock's drift since the last renewal (TIME_SKEW_MS_MAX over
 // TIME_AGE_MS_MAX, 0.33 %), because a document is made before its answer arrives; without a fresh
 // anchor there is no time at all, and nothing is signed.
 

@@ -1,12 +1,12 @@
 // The guard: what every key has signed, in memory, ahead of the store. `decideClaim` checks a claim
 // and the caller raises the floor in the same turn, so nothing can come between check and use. Two
-// records are kept per key: `raised` holds what was approved since boot, `durable` what the store is
-// known to hold. Decisions are made against `raised` only, and only what is in `durable` leaves.
+// records are kept per key: `raised` holds what was approved since boot, `durable` what the store
+// is known to hold. Decisions are made against `raised` only, and only what is in `durable` leaves.
 //
 // Invariants: `durable` never falls, and never exchanges one root for another at one height, so two
-// different answers for one height can't both be released since boot; what was signed before the key
-// was loaded is below its floor. `raised` is never below `durable`. A key without a record, with a record that is not
-// ours, or with one older than ours signs nothing (docs/safety.md).
+// different answers for one height can't both be released since boot; what was signed before the
+// key was loaded is below its floor. `raised` is never below `durable`. A key without a record,
+// with a record that is not ours, or with one older than ours signs nothing (docs/safety.md).
 
 import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";

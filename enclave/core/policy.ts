@@ -1,5 +1,5 @@
-// What the manifest allows each key to be asked for: kinds of operations by group, and where fees may
-// go. It must never look at who asks: the enclave can't know, the parent only says so.
+// What the manifest allows each key to be asked for: kinds of operations by group, and where fees
+// may go. It must never look at who asks: the enclave can't know, the parent only says so.
 
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";

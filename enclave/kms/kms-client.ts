@@ -129,7 +129,8 @@ function createClient(
     requestHandler: new BoundedHandler({ httpsAgent: agent }),
     // The SDK signs the time of day: the system's clock corrected to ours.
     disableClockSkewCorrection: false,
-    systemClockOffset: nowMs - Date.now(), // oxlint-disable-line no-restricted-globals
+    // oxlint-disable-next-line no-restricted-globals -- the only use: what trusted time differs by
+    systemClockOffset: nowMs - Date.now(),
     maxAttempts: 1,
     retryMode: "standard",
     defaultsMode: "standard",

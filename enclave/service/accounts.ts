@@ -54,9 +54,9 @@ export class Accounts {
   readonly #pool: SignPool;
   readonly #byKey = new Map<string, KeyAccount>();
   /**
-   * Every key that was loaded since boot. An account outlives its key: a parent that drops a bundle,
-   * rolls the store back and loads the bundle again meets what is known already, and a request that
-   * is still under way shares it with those that come later.
+   * Every key that was loaded since boot. An account outlives its key: a parent that drops a
+   * bundle, rolls the store back and loads the bundle again meets what is known already, and a
+   * request that is still under way shares it with those that come later.
    */
   readonly #accounts = new Map<string, KeyAccount>();
   #ledger: EthereumLedger | null = null;

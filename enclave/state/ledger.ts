@@ -1,5 +1,6 @@
-// The ledger: carries the guard's decisions to the store. Writes that come in one turn, or while a
-// commit is under way, go out as one group; each request is told when its own record is durable.
+// The ledger: carries the guard's decisions to the store. Writes of different keys that come in one
+// turn, or while a commit is under way, go out as one group; each request is told when its own
+// record is durable.
 // It must never report success before the store did, and never retry a write by itself: after an
 // unknown outcome it reads first, and decides again.
 
@@ -190,13 +191,7 @@ export class Ledger<R, C, F> {
 
   async #flush(): Promise<void> {
     this.#isFlushing = true;
-    const taken = this.#queue.splice(0, COMMIT_COUNT_MAX);
-    const group: PendingWrite<R>[] = [];
-    for (const pending of taken) {
-      // Built on a record that was overtaken meanwhile: not sent, decided again.
-      if (pending.generation === pending.account.entry.generation) group.push(pending);
-      else tell(pending, "retry");
-    }
+    const group = this.#takeGroup();
     if (group.length > 0) {
       const outcomes = await this.#store.commit(
         this.#scope,
@@ -211,13 +206,34 @@ export class Ledger<R, C, F> {
     if (this.#queue.length > 0) this.#planFlush();
   }
 
+  /**
+   * At most one write of a key: it is sent when what it builds on is known to be stored. Stores
+   * compare versions, not contents. Of two that left together and were lost, the second could land
+   * late, on top of another write in the place of the first, and undo that.
+   */
+  #takeGroup(): readonly PendingWrite<R>[] {
+    const group = new Map<Account<R, unknown>, PendingWrite<R>>();
+    const rest: PendingWrite<R>[] = [];
+    const taken = this.#queue;
+    this.#queue = [];
+    for (const pending of taken) {
+      const { account } = pending;
+      // Built on a record that was overtaken meanwhile: not sent, decided again.
+      if (pending.generation !== account.entry.generation) tell(pending, "retry");
+      else if (group.has(account) || group.size === COMMIT_COUNT_MAX) rest.push(pending);
+      else group.set(account, pending);
+    }
+    // What was decided again just now was queued anew, and comes after.
+    this.#queue.unshift(...rest);
+    return [...group.values()];
+  }
+
   #apply(pending: PendingWrite<R>, outcome: CommitOutcome | undefined): Settled {
     const { account } = pending;
     if (outcome?.kind === "committed") {
       if (account.pending === pending) account.pending = null;
-      // It builds on a write of this group that was not done: one of an unknown outcome has landed
-      // in its place. What is stored now has to be read, like after any outcome that is unknown.
-      if (pending.generation !== account.entry.generation) return this.#doubt(account);
+      const isCurrent = pending.generation === account.entry.generation;
+      invariant(isCurrent, "a key's state stays as it is while its write is under way");
       confirm(account.entry, pending.link);
       return DURABLE;
     }
@@ -226,15 +242,9 @@ export class Ledger<R, C, F> {
       this.#adopt(account, outcome.stored, "conflict");
       return "retry";
     }
-    this.#doubt(account);
-    return err(outcome?.cause ?? refusal("STATE_UNKNOWN"));
-  }
-
-  /** The store is read before anything else is decided for the key. */
-  #doubt(account: Account<R, unknown>): "retry" {
     account.entry.isStale = true;
     account.entry.generation += 1;
-    return "retry";
+    return err(outcome?.cause ?? refusal("STATE_UNKNOWN"));
   }
 
   #refresh(account: Account<R, F>): Promise<Result<null, Refusal>> {

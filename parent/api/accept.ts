@@ -11,7 +11,10 @@ export const BINARY_HEADERS: Readonly<Record<"Content-Type", string>> = {
   "Content-Type": "application/octet-stream",
 };
 
-/** JSON when any entry is `application/json` or the one for any type, whatever its weight; else text. */
+/**
+ * JSON when any entry is `application/json` or the one for any type, whatever its weight; else
+ * text.
+ */
 export function acceptsJson(accept: string | undefined): boolean {
   if (accept === undefined) return false;
   if (accept === "application/json" || accept === "*/*") return true;

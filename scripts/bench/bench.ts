@@ -1,6 +1,6 @@
-// `npm run bench`: the full path (mTLS client, parent, enclave, durable record, signature) against a
-// plain `blst.sign` loop in the same run. Machines differ and are noisy: what counts is the ratio of
-// CPU time a signature. `--json` prints one object, `--quick` measures for a moment only.
+// `npm run bench`: the full path (mTLS client, parent, enclave, durable record, signature) against
+// a plain `blst.sign` loop in the same run. Machines differ and are noisy: what counts is the ratio
+// of CPU time a signature. `--json` prints one object, `--quick` measures for a moment only.
 
 import { spawn } from "node:child_process";
 import { join } from "node:path";

@@ -19,7 +19,9 @@ export type AwsOptions = {
   readonly credentials: AwsCredentials | null;
 };
 
-/** The JSON that `aws` tools and IMDS write: AccessKeyId, SecretAccessKey, SessionToken or Token. */
+/**
+ * The JSON that `aws` tools and IMDS write: AccessKeyId, SecretAccessKey, SessionToken or Token.
+ */
 export async function readCredentials(file: string): Promise<Result<AwsCredentials, string>> {
   const unreadable = err(`${file} does not hold AWS credentials as JSON`);
   try {

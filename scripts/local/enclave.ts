@@ -1,6 +1,6 @@
 // The laptop target of the enclave program: the same program as on Nitro, with unix sockets for
-// vsock, the simulated NSM for `/dev/nsm` and the local CA for Amazon's. It is a composition root of
-// its own, so that nothing of it can be reached from the nitro one.
+// vsock, the simulated NSM for `/dev/nsm` and the local CA for Amazon's. It is a composition root
+// of its own, so that nothing of it can be reached from the nitro one.
 
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";

@@ -1,6 +1,6 @@
 // The local stand-ins of AWS KMS and Secrets Manager as one program, over one HTTPS listener. Keys
-// lie in DIR/keys/ID (with policy.json beside), secrets in DIR/secrets. It prints one JSON line when
-// it is ready. It must never be started where real keys are: its secrets lie on the disk.
+// lie in DIR/keys/ID (with policy.json beside), secrets in DIR/secrets. It prints one JSON line
+// when it is ready. It must never be started where real keys are: its secrets lie on the disk.
 
 import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";

@@ -1,6 +1,7 @@
-// A P-384 PKI of the shape of AWS's (nitro-kms.md §2), for the simulated NSM: root, regional, zonal,
-// instance, leaf, with the same names, lifetimes and usages. Everything but the root is new at each
-// boot. Its root is another than AWS's: no verifier takes its documents unless told that root.
+// A P-384 PKI of the shape of AWS's (nitro-kms.md §2), for the simulated NSM: root, regional,
+// zonal, instance, leaf, with the same names, lifetimes and usages. Everything but the root is new
+// at each boot. Its root is another than AWS's: no verifier takes its documents unless told that
+// root.
 
 import {
   createPrivateKey,

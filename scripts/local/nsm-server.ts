@@ -1,5 +1,5 @@
-// Serves a simulated NSM on a unix socket: frames of a 4-byte big-endian length and raw NSM CBOR, in
-// both directions, answered in order. The registers belong to the server's process, as those of
+// Serves a simulated NSM on a unix socket: frames of a 4-byte big-endian length and raw NSM CBOR,
+// in both directions, answered in order. The registers belong to the server's process, as those of
 // hardware belong to one boot of an enclave.
 
 import { existsSync, lstatSync, unlinkSync } from "node:fs";

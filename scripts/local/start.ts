@@ -1,6 +1,6 @@
-// `npm start`: the whole signer on one machine, with stand-ins for what AWS owns. It sets up what is
-// missing, starts everything, shows what to try, and runs until it is told to stop; with `--once` it
-// tries everything itself and exits.
+// `npm start`: the whole signer on one machine, with stand-ins for what AWS owns. It sets up what
+// is missing, starts everything, shows what to try, and runs until it is told to stop; with
+// `--once` it tries everything itself and exits.
 
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";

@@ -1,6 +1,6 @@
 // What a parent gets that hands its enclave another manifest than the key policy names: it boots a
-// second enclave, lets it measure a manifest in which one byte differs in meaning, and offers it the
-// same bundle. KMS must refuse, because PCR16 is not the one of the policy.
+// second enclave, lets it measure a manifest in which one byte differs in meaning, and offers it
+// the same bundle. KMS must refuse, because PCR16 is not the one of the policy.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 // `npm start -- --once`: what a user should see work, on the running signer and from outside: one
-// signature of each kind, a refused double vote and double block, a manifest that KMS does not know,
-// and the attestation document. Each line is a check; the tour fails when one does.
+// signature of each kind, a refused double vote and double block, a manifest that KMS does not
+// know, and the attestation document. Each line is a check; the tour fails when one does.
 
 import { PublicKey, Signature, verify } from "@chainsafe/blst";
 import { parseEthereumRequest } from "../../enclave/core/chains/ethereum/request.ts";

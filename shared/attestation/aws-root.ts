@@ -1,8 +1,10 @@
-// The root of AWS Nitro attestation, generation 1, for the commercial partition (`aws`): subject and
-// issuer C=US, O=Amazon, OU=AWS, CN=aws.nitro-enclaves; serial F93175681B90AFE11D46CCB4E4E7F856;
+// The root of AWS Nitro attestation, generation 1, for the commercial partition (`aws`): subject
+// and issuer C=US, O=Amazon, OU=AWS, CN=aws.nitro-enclaves; serial
+// F93175681B90AFE11D46CCB4E4E7F856;
 // 2019-10-28T13:28:05Z to 2049-10-28T14:28:05Z. AWS publishes it as AWS_NitroEnclaves_Root-G1.zip;
 // the checksum of that page, 8cf60e2b...faff7c, is of the zip, not of the certificate. GovCloud and
-// China have other roots. It must never be made configurable in the enclave: it is the trust anchor.
+// China have other roots. It must never be made configurable in the enclave: it is the trust
+// anchor.
 
 import { parseHex } from "../bytes/hex.ts";
 import { invariant } from "../invariant.ts";

@@ -1,5 +1,6 @@
-// The plaintext of a bundle's body: its keys, one after the other, in ascending order (docs/bundle.md).
-// It must never copy a secret: parsed keys are views into the plaintext, which its owner wipes.
+// The plaintext of a bundle's body: its keys, one after the other, in ascending order
+// (docs/bundle.md). It must never copy a secret: parsed keys are views into the plaintext, which
+// its owner wipes.
 
 import { compareBytes } from "../bytes/compare.ts";
 import { type Refusal, refusal } from "../errors.ts";

@@ -2,7 +2,8 @@
 
 /**
  * Whether two byte strings are equal, in a time that depends on their lengths only. JavaScript
- * engines promise nothing about timing; compare secrets of the enclave with `timingSafeEqual` there.
+ * engines promise nothing about timing; compare secrets of the enclave with `timingSafeEqual`
+ * there.
  */
 export function isEqualBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

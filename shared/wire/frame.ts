@@ -23,8 +23,8 @@ export class FrameReader {
    * has no frame boundary any more: close it.
    */
   read(chunk: Uint8Array): Result<readonly Uint8Array[], "FRAME_OVERSIZE"> {
-    // A socket hands out Buffers, whose `slice` is a view where that of a Uint8Array is a copy: what
-    // is parsed from here on keeps what it copied.
+    // A socket hands out Buffers, whose `slice` is a view where that of a Uint8Array is a copy:
+    // what is parsed from here on keeps what it copied.
     const plain = new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length);
     this.#pending.push(plain);
     this.#pendingBytes += plain.length;

@@ -12,6 +12,7 @@ import { encodeFrame, FrameReader } from "./frame.ts";
 import {
   encodeAnswer,
   encodeRequest,
+  isArray,
   parseAnswer,
   parseRequest,
   type WireRequest,
@@ -147,7 +148,7 @@ export class Caller<M extends Methods> {
 
 function asParams(method: Method<unknown, unknown>, params: unknown): readonly CborValue[] {
   const encoded = method.params.encode(params);
-  return Array.isArray(encoded) ? (encoded as readonly CborValue[]) : [encoded]; // oxlint-disable-line typescript/no-unsafe-type-assertion
+  return isArray(encoded) ? encoded : [encoded];
 }
 
 type MaybePromise<T> = T | Promise<T>;

@@ -1,5 +1,6 @@
 // Attestation documents of a PKI of our own at a fixed time, whole or broken in one way, and the
-// policy under which a whole one verifies. Made anew in each run: signatures differ, meaning doesn't.
+// policy under which a whole one verifies. Made anew in each run: signatures differ, meaning
+// doesn't.
 
 import type { KeyObject } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 // The whole enclave in this process, for tests that drive it through its wire: real service, real
-// guard, real keys, real signatures, the NSM simulator, frames over an in-memory stream. What a test
-// decides is the clock, the store, and what the parent sends.
+// guard, real keys, real signatures, the NSM simulator, frames over an in-memory stream. What a
+// test decides is the clock, the store, and what the parent sends.
 
 import { createNsm } from "../../enclave/attestation/nsm.ts";
 import { TrustedTime } from "../../enclave/attestation/trusted-time.ts";

@@ -1,6 +1,6 @@
-// What is slashable, written from the consensus specification (phase0, `is_slashable_attestation_data`
-// and `process_proposer_slashing`) and not from our rule: it knows no watermarks, no floors and no
-// records, only pairs of what was signed.
+// What is slashable, written from the consensus specification (phase0,
+// `is_slashable_attestation_data` and `process_proposer_slashing`) and not from our rule: it knows
+// no watermarks, no floors and no records, only pairs of what was signed.
 
 import type { EthereumClaim } from "../../enclave/core/chains/ethereum/operation.ts";
 

@@ -1,6 +1,6 @@
-// An attestation document of real hardware through the verifier: it must verify to the pinned root at
-// its own time, in debug mode only when that is allowed, and in no way that is wrong. Each of these
-// is a result of its own.
+// An attestation document of real hardware through the verifier: it must verify to the pinned root
+// at its own time, in debug mode only when that is allowed, and in no way that is wrong. Each of
+// these is a result of its own.
 
 import { createRoot } from "../../scripts/local/nsm-pki.ts";
 import { AWS_NITRO_ROOT_G1 } from "../../shared/attestation/aws-root.ts";
@@ -40,9 +40,16 @@ export async function runAttestationVector(
   };
   const expect = (title: string, code: string, changes: Partial<AttestationPolicy>) =>
     runCase(`${name}: ${title}`, () => expectCode(bytes, { ...own, ...changes }, code));
+  const verified = await expect(
+    `verifies${isDebug ? " when debug mode is allowed" : ""}`,
+    "OK",
+    {},
+  );
+  // What is refused anyway shows nothing by being refused once more.
+  if (verified.outcome === "failed") return [verified];
   otherRoot ??= createRoot().der;
   const results = [
-    await expect(`verifies${isDebug ? " when debug mode is allowed" : ""}`, "OK", {}),
+    verified,
     await expect("is refused under another root", "ATTEST_ROOT", { rootDer: otherRoot }),
     await expect("is refused a day later", "ATTEST_CHAIN_EXPIRED", { atMs: timestampMs + DAY_MS }),
     await expect("is refused a day before", "ATTEST_CHAIN_EXPIRED", { atMs: timestampMs - DAY_MS }),

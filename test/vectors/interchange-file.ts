@@ -1,5 +1,5 @@
-// The form of an EIP-3076 test vector (eth-clients/slashing-protection-interchange-tests). What does
-// not have it is an error: a vector that is misread would pass for nothing.
+// The form of an EIP-3076 test vector (eth-clients/slashing-protection-interchange-tests). What
+// does not have it is an error: a vector that is misread would pass for nothing.
 
 import { z } from "zod";
 

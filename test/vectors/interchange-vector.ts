@@ -1,7 +1,7 @@
-// Runs one EIP-3076 interchange vector through the whole enclave: manifest, bundle, state import and
-// signing requests over the wire, real signatures. The vector's public keys are replaced by keys of
-// ours (nobody has their secrets), and each of its signing roots by a request of its own, since a
-// root can't be signed: what stays the same is which roots are equal.
+// Runs one EIP-3076 interchange vector through the whole enclave: manifest, bundle, state import
+// and signing requests over the wire, real signatures. The vector's public keys are replaced by
+// keys of ours (nobody has their secrets), and each of its signing roots by a request of its own,
+// since a root can't be signed: what stays the same is which roots are equal.
 
 import { randomBytes } from "node:crypto";
 import { sealBundle } from "../../scripts/cli/bundle-sealer.ts";

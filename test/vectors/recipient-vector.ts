@@ -1,5 +1,5 @@
-// `CiphertextForRecipient` values, in groups of files with one stem: a value with the RSA key and the
-// plaintext that it opens to, or a value with the parts that it is made of.
+// `CiphertextForRecipient` values, in groups of files with one stem: a value with the RSA key and
+// the plaintext that it opens to, or a value with the parts that it is made of.
 
 import { createPrivateKey } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";

@@ -1,6 +1,7 @@
 // Which kind of vector a file is, by its name and its form, and what running it gives. A file of no
-// known kind fails: it must never pass, or be left out, because nobody knew what to do with it. Pages
-// for people are the one exception, and files that belong to a vector beside them count with it.
+// known kind fails: it must never pass, or be left out, because nobody knew what to do with it.
+// Pages for people are the one exception, and files that belong to a vector beside them count with
+// it.
 
 import { basename, dirname } from "node:path";
 import { hasDocumentForm, runAttestationVector } from "./attestation-vector.ts";

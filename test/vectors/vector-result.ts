@@ -1,7 +1,7 @@
 // What became of one vector, and the frame in which each one runs. A vector must never end the
-// runner: an exception, even one of a bug, and silence beyond the deadline are failures of the vector
-// during which they came. Carrying on after a bug is right here only: the next vector starts with
-// an enclave of its own.
+// runner: an exception, even one of a bug, and silence beyond the deadline are failures of the
+// vector during which they came. Carrying on after a bug is right here only: the next vector starts
+// with an enclave of its own.
 
 export type VectorResult = {
   readonly name: string;
@@ -24,6 +24,7 @@ export function failed(detail: string): Verdict {
 export async function runCase(
   name: string,
   run: () => Verdict | Promise<Verdict>,
+  deadlineMs = DEADLINE_MS,
 ): Promise<VectorResult> {
   const { promise: crash, reject } = Promise.withResolvers<never>();
   // Nobody waits for it any more when the case has ended by itself.
@@ -31,7 +32,7 @@ export async function runCase(
   // What is thrown in a callback of the enclave reaches no caller: it would end this process.
   const onCrash = (cause: unknown): void => reject(cause);
   process.on("uncaughtException", onCrash);
-  const timer = setTimeout(() => reject(new Error("no end within the deadline")), DEADLINE_MS);
+  const timer = setTimeout(() => reject(new Error("no end within the deadline")), deadlineMs);
   try {
     const running = (async () => run())();
     return { name, ...(await Promise.race([running, crash])) };

@@ -51,7 +51,8 @@ export function readFork(fork: unknown, forkAt: string, root: unknown, rootAt: s
 
 /**
  * The fork that counts at `epoch`, if `info` means the same. Its own epoch need not be the
- * network's: Lodestar states the epoch of the signing slot, and only the version goes into a domain.
+ * network's: Lodestar states the epoch of the signing slot, and only the version goes into a
+ * domain.
  */
 export function decideFork(
   network: EthereumNetwork,

@@ -1,7 +1,7 @@
 // Shapes: an SSZ type together with the strict reader of its JSON form, so that a field can't be
-// hashed without having been read strictly. @chainsafe/ssz computes the roots; its own `fromJson` is
-// never used, since it takes "-1", "0x10" and bad hex digits for numbers and bytes. All uint64 are
-// bigints: a validator index above 2^53 must not be rounded.
+// hashed without having been read strictly. @chainsafe/ssz computes the roots; its own `fromJson`
+// is never used, since it takes "-1", "0x10" and bad hex digits for numbers and bytes. All uint64
+// are bigints: a validator index above 2^53 must not be rounded.
 
 import { setHasher } from "@chainsafe/persistent-merkle-tree";
 import { hasher } from "@chainsafe/persistent-merkle-tree/hasher/as-sha256";
@@ -101,7 +101,9 @@ export function bitVector(bitCount: number): Shape {
   };
 }
 
-/** A sentinel bit follows the last bit (simple-serialize.md, Bitlist); it is not one of the list. */
+/**
+ * A sentinel bit follows the last bit (simple-serialize.md, Bitlist); it is not one of the list.
+ */
 function readBitList(value: unknown, at: string, bitCountMax: number): BitArray {
   const bytes = readHexUpTo(value, at, Math.floor(bitCountMax / 8) + 1);
   const last = bytes.at(-1) ?? 0;

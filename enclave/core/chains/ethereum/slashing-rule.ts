@@ -192,7 +192,9 @@ function highest(first: bigint | undefined, second: bigint | null): bigint {
 const BODY_BYTES = 89;
 const FLAG = { block: 1, blockRoot: 2, vote: 4, voteRoot: 8 } as const;
 
-/** flags u8, slot u64, block root 32, source u64, target u64, vote root 32; absent parts are zero. */
+/**
+ * flags u8, slot u64, block root 32, source u64, target u64, vote root 32; absent parts are zero.
+ */
 export function encodeEthereumRecord(record: EthereumRecord): Uint8Array {
   const bytes = new Uint8Array(BODY_BYTES);
   const view = new DataView(bytes.buffer);

@@ -292,7 +292,9 @@ function withText(json: unknown, path: readonly string[], text: string): Json {
   return { ...json, [name]: rest.length === 0 ? text : withText(json[name], rest, text) };
 }
 
-/** The domain as Lodestar's types have it: version and root of the fork, of EIP-7044 or of genesis. */
+/**
+ * The domain as Lodestar's types have it: version and root of the fork, of EIP-7044 or of genesis.
+ */
 function domainOf(recipe: Recipe, fork: ForkName): Uint8Array {
   const index = FORK_NAMES.indexOf(fork);
   const versionIndex =

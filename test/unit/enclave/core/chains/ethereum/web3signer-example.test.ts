@@ -1,6 +1,7 @@
-// Signing roots that Web3Signer's own documentation states (openapi-specs/eth2/signing/paths/sign.yaml
-// of Consensys/web3signer at 3522fc87, minimal preset): computed by another implementation of SSZ.
-// Left out are the large bodies, and its Electra aggregates, which do not fit the minimal preset.
+// Signing roots that Web3Signer's own documentation states
+// (openapi-specs/eth2/signing/paths/sign.yaml of Consensys/web3signer at 3522fc87, minimal preset):
+// computed by another implementation of SSZ. Left out are the large bodies, and its Electra
+// aggregates, which do not fit the minimal preset.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
