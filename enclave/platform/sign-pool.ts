@@ -22,9 +22,9 @@ type Job = {
 /** Queued jobs from which on other threads are worth the two messages that a batch costs. */
 const QUEUE_COUNT_FOR_THREADS = 4;
 /** Jobs of one batch: enough to pay for its messages, few enough to keep cores evenly busy. */
-const BATCH_COUNT_MAX = 8;
+const BATCH_COUNT_MAX = 16;
 /** Jobs that the main thread signs before it looks at its sockets again. */
-const SLICE_COUNT = 4;
+const SLICE_COUNT = 8;
 
 class Thread {
   readonly #worker: Worker;

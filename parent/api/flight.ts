@@ -11,8 +11,13 @@ import { refuse } from "./refuse.ts";
 type Headers = Readonly<Record<"Content-Type", string>>;
 
 export class FlightList {
-  /** A Set keeps the order of insertion. */
-  readonly #flights = new Set<Flight>();
+  /**
+   * In the order in which they began, linked through the flights themselves: a Set that entries come
+   * to and leave all the time would throw its tables away, and old tables keep dead requests alive.
+   */
+  #oldest: Flight | null = null;
+  #newest: Flight | null = null;
+  #count = 0;
   readonly #deadlineMs: number;
   /** Bodies of all flights, as far as they have arrived. */
   #byteCount = 0;
@@ -23,11 +28,15 @@ export class FlightList {
   }
 
   get count(): number {
-    return this.#flights.size;
+    return this.#count;
   }
 
   add(flight: Flight): void {
-    this.#flights.add(flight);
+    flight.earlier = this.#newest;
+    if (this.#newest === null) this.#oldest = flight;
+    else this.#newest.later = flight;
+    this.#newest = flight;
+    this.#count += 1;
   }
 
   book(byteCount: number): boolean {
@@ -37,22 +46,28 @@ export class FlightList {
   }
 
   remove(flight: Flight, bookedBytes: number): void {
-    this.#flights.delete(flight);
+    const { earlier, later } = flight;
+    if (earlier === null) this.#oldest = later;
+    else earlier.later = later;
+    if (later === null) this.#newest = earlier;
+    else later.earlier = earlier;
+    flight.earlier = null;
+    flight.later = null;
+    this.#count -= 1;
     this.#byteCount -= bookedBytes;
-    if (this.#flights.size === 0) this.#onEmpty?.();
+    if (this.#count === 0) this.#onEmpty?.();
   }
 
   /** `nowMs` of `performance.now()`. */
   sweep(nowMs: number): void {
-    for (const flight of this.#flights) {
-      if (nowMs - flight.startedAtMs < this.#deadlineMs) return;
-      flight.refuse(refusal("DEADLINE"));
+    while (this.#oldest !== null && nowMs - this.#oldest.startedAtMs >= this.#deadlineMs) {
+      this.#oldest.refuse(refusal("DEADLINE"));
     }
   }
 
   /** Settles when nothing is in flight. */
   async empty(): Promise<void> {
-    if (this.#flights.size === 0) return;
+    if (this.#count === 0) return;
     await new Promise<void>((settle) => {
       this.#onEmpty = settle;
     });
@@ -60,6 +75,9 @@ export class FlightList {
 }
 
 export class Flight {
+  /** Its neighbours in the list; null at either end, and when it is in none. */
+  earlier: Flight | null = null;
+  later: Flight | null = null;
   readonly startedAtMs = performance.now();
   readonly response: Promise<Response>;
   readonly #edge: Edge;

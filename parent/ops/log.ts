@@ -44,10 +44,12 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
     },
     destination ?? pino.destination({ fd: 1, sync: false }),
   );
-  const budget = new LineBudget();
+  // Each level has its own: a flood of refusals, which are warnings, must not hide the one line
+  // that says why nothing is signed.
+  const budgets = { error: new LineBudget(), warn: new LineBudget(), info: new LineBudget() };
   const write = (at: LogLevel, event: string, fields: LogFields | undefined): void => {
     if (!logger.isLevelEnabled(at)) return;
-    const suppressedCount = budget.take(Date.now());
+    const suppressedCount = budgets[at].take(Date.now());
     if (suppressedCount === null) return;
     if (suppressedCount > 0) logger.warn({ count: suppressedCount }, "log.suppressed");
     logger[at](lineOf(fields), event);
@@ -74,7 +76,7 @@ function lineOf(fields: LogFields | undefined): Line {
   return line;
 }
 
-/** So many lines in each second of the clock; those above are counted. */
+/** So many lines of a level in each second of the clock; those above are counted. */
 class LineBudget {
   #second = 0;
   #lineCount = 0;

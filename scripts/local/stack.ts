@@ -81,11 +81,12 @@ function portOf(line: string): string | null {
   return /"port":(\d+)/.exec(line.replaceAll(" ", ""))?.[1] ?? null;
 }
 
-/** The enclave, rebooted whenever it ends by itself. */
+/** The enclave, rebooted whenever it ends by itself, also while it boots. */
 export class Enclave {
   readonly #layout: Layout;
   readonly #onReboot: () => void;
   #boot: EnclaveBoot | null = null;
+  #rebooting: Promise<void> = Promise.resolve();
   #isStopping = false;
 
   constructor(layout: Layout, onReboot: () => void) {
@@ -93,6 +94,7 @@ export class Enclave {
     this.#onReboot = onReboot;
   }
 
+  /** 0 while it does not run. */
   get pid(): number {
     return this.#boot?.enclave.pid ?? 0;
   }
@@ -101,22 +103,32 @@ export class Enclave {
     const sockets = { listen: this.#layout.enclaveSocket, nsm: this.#layout.nsmSocket };
     const boot = await EnclaveBoot.start(this.#layout, "enclave", sockets);
     this.#boot = boot;
-    void boot.enclave.exited.then(() => this.#reboot(boot));
+    void boot.enclave.exited.then(() => {
+      this.#boot = null;
+      this.#rebooting = this.#reboot(boot);
+    });
   }
 
   async stop(): Promise<void> {
     this.#isStopping = true;
+    await this.#rebooting;
     await this.#boot?.stop();
   }
 
   async #reboot(ended: EnclaveBoot): Promise<void> {
-    if (this.#isStopping) return;
-    this.#onReboot();
     await ended.nsm.stop();
-    await new Promise((resolve) => {
-      setTimeout(resolve, REBOOT_PAUSE_MS);
-    });
-    await this.start();
+    while (!this.#isStopping) {
+      this.#onReboot();
+      await new Promise((resolve) => {
+        setTimeout(resolve, REBOOT_PAUSE_MS);
+      });
+      // It may end before it is up; its log says why.
+      const isUp = await this.start().then(
+        () => true,
+        () => false,
+      );
+      if (isUp) return;
+    }
   }
 }
 

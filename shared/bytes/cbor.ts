@@ -174,9 +174,14 @@ function simpleValue(info: number): CborValue {
 
 /** Encodes one item, shortest heads, map entries in their given order. */
 export function encodeCbor(value: CborValue): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(sizeOf(value));
-  new Writer(bytes).item(value);
+  const bytes = new Uint8Array(cborSizeOf(value));
+  new Writer(bytes, 0).item(value);
   return bytes;
+}
+
+/** As `encodeCbor`, into `bytes` at `offset`, where `cborSizeOf(value)` bytes are free. */
+export function encodeCborInto(value: CborValue, bytes: Uint8Array, offset: number): void {
+  new Writer(bytes, offset).item(value);
 }
 
 /** `instanceof Map` would narrow to a Map of any. */
@@ -191,7 +196,8 @@ function headSize(argument: number | bigint): number {
   return argument < 0x1_0000_0000 ? 5 : 9;
 }
 
-function sizeOf(value: CborValue): number {
+/** How many bytes `encodeCbor` makes of it. */
+export function cborSizeOf(value: CborValue): number {
   if (typeof value === "number" || typeof value === "bigint") {
     return headSize(value < 0 ? -1n - BigInt(value) : value);
   }
@@ -203,12 +209,12 @@ function sizeOf(value: CborValue): number {
   if (value instanceof Uint8Array) return headSize(value.length) + value.length;
   if (isMap(value)) {
     let size = headSize(value.size);
-    for (const [key, entry] of value) size += sizeOf(key) + sizeOf(entry);
+    for (const [key, entry] of value) size += cborSizeOf(key) + cborSizeOf(entry);
     return size;
   }
   const items = asArray(value);
   let size = headSize(items.length);
-  for (const item of items) size += sizeOf(item);
+  for (const item of items) size += cborSizeOf(item);
   return size;
 }
 
@@ -227,10 +233,11 @@ function utf8Length(text: string): number {
 
 class Writer {
   readonly #bytes: Uint8Array;
-  #offset = 0;
+  #offset: number;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, offset: number) {
     this.#bytes = bytes;
+    this.#offset = offset;
   }
 
   item(value: CborValue): void {

@@ -67,7 +67,15 @@ function frameLength(bytes: Uint8Array): number {
 
 export function encodeFrame(body: Uint8Array): Uint8Array<ArrayBuffer> {
   const frame = new Uint8Array(FRAME_HEAD_BYTES + body.length);
-  new DataView(frame.buffer).setUint32(0, body.length);
+  writeFrameHead(frame, 0, body.length);
   frame.set(body, FRAME_HEAD_BYTES);
   return frame;
+}
+
+/** The head of a frame whose body follows it in the same buffer. */
+export function writeFrameHead(bytes: Uint8Array, offset: number, bodyBytes: number): void {
+  bytes[offset] = bodyBytes >>> 24;
+  bytes[offset + 1] = (bodyBytes >>> 16) & 255;
+  bytes[offset + 2] = (bodyBytes >>> 8) & 255;
+  bytes[offset + 3] = bodyBytes & 255;
 }

@@ -3,18 +3,17 @@
 // leave in one write. Both are bounded; neither ever throws for what the peer sends.
 // The owner feeds received bytes in, passes the end of the stream on, and closes on `broken`.
 
-import type { CborValue } from "../bytes/cbor.ts";
-import { concatBytes } from "../bytes/compare.ts";
+import { type CborValue, cborSizeOf, encodeCborInto } from "../bytes/cbor.ts";
 import { type Refusal, refusal } from "../errors.ts";
 import { IN_FLIGHT_BYTES_MAX, IN_FLIGHT_COUNT_MAX, LINK_BACKLOG_BYTES_MAX } from "../limits.ts";
 import { err, type Result } from "../result.ts";
-import { encodeFrame, FrameReader } from "./frame.ts";
+import { FRAME_HEAD_BYTES, FrameReader, writeFrameHead } from "./frame.ts";
 import {
-  encodeAnswer,
-  encodeRequest,
+  answerItem,
   isArray,
   parseAnswer,
   parseRequest,
+  requestItem,
   type WireRequest,
 } from "./message.ts";
 import type { AnswerOf, Method, Methods, ParamsOf } from "./methods.ts";
@@ -29,46 +28,77 @@ export interface ByteStream {
 /** Runs a function later in this turn of the event loop, after the input that is there. */
 export type Defer = (run: () => void) => void;
 
-/** Frames of one turn, joined. Large ones are not copied. */
+/** Frames are written into slabs of this size, so that a small one costs no memory of its own. */
+const SLAB_BYTES = 64 * 1024;
+
+/** Frames of one turn of the event loop, side by side in one buffer, sent in one write. */
 class FrameWriter {
   readonly #stream: ByteStream;
   readonly #defer: Defer;
-  #frames: Uint8Array[] = [];
+  #slab: Uint8Array = new Uint8Array(0);
+  /** What of the slab is written, and what of that is sent already. */
+  #filledBytes = 0;
+  #sentBytes = 0;
+  #isPlanned = false;
 
   constructor(stream: ByteStream, defer: Defer) {
     this.#stream = stream;
     this.#defer = defer;
   }
 
-  push(message: Uint8Array): void {
-    if (this.#frames.length === 0) this.#defer(() => this.#flush());
-    this.#frames.push(encodeFrame(message));
+  push(item: CborValue): void {
+    const bodyBytes = cborSizeOf(item);
+    const frameBytes = FRAME_HEAD_BYTES + bodyBytes;
+    if (this.#filledBytes + frameBytes > this.#slab.length) {
+      this.#send();
+      this.#slab = new Uint8Array(Math.max(SLAB_BYTES, frameBytes));
+      this.#filledBytes = 0;
+      this.#sentBytes = 0;
+    }
+    writeFrameHead(this.#slab, this.#filledBytes, bodyBytes);
+    encodeCborInto(item, this.#slab, this.#filledBytes + FRAME_HEAD_BYTES);
+    this.#filledBytes += frameBytes;
+    if (this.#isPlanned) return;
+    this.#isPlanned = true;
+    this.#defer(() => {
+      this.#isPlanned = false;
+      this.#send();
+    });
   }
 
-  #flush(): void {
-    const frames = this.#frames;
-    this.#frames = [];
-    const [only] = frames;
-    if (frames.length === 1 && only !== undefined) this.#stream.write(only);
-    else this.#stream.write(concatBytes(...frames));
+  #send(): void {
+    if (this.#filledBytes === this.#sentBytes) return;
+    this.#stream.write(this.#slab.subarray(this.#sentBytes, this.#filledBytes));
+    this.#sentBytes = this.#filledBytes;
     // A peer that asks and does not read would otherwise fill our memory.
     if (this.#stream.writableLength > LINK_BACKLOG_BYTES_MAX) this.#stream.destroy();
   }
 }
 
 type Waiting = {
+  readonly id: number;
   readonly method: Method<unknown, unknown>;
   readonly sentMs: number;
   readonly deadlineMs: number;
   readonly settle: (outcome: Result<unknown, Refusal>) => void;
 };
 
+/** Ids are 32 bits: a slot, and a generation above it. */
+const SLOT_COUNT = IN_FLIGHT_COUNT_MAX;
+const GENERATION_COUNT = Math.floor(0xffff_ffff / SLOT_COUNT);
+
 export class Caller<M extends Methods> {
   readonly #methods: M;
   readonly #reader = new FrameReader();
   readonly #writer: FrameWriter;
-  readonly #waiting = new Map<number, Waiting>();
-  #nextId = 1;
+  /**
+   * What waits, by the low bits of its id. Slots are used again at once: a Map that entries come to
+   * and leave all the time would throw its tables away, and old tables keep dead requests alive.
+   */
+  readonly #slots: (Waiting | null)[] = [];
+  readonly #freeSlots: number[] = [];
+  #inFlightCount = 0;
+  #generation = 0;
   #isOpen = true;
 
   constructor(methods: M, stream: ByteStream, defer: Defer) {
@@ -77,7 +107,7 @@ export class Caller<M extends Methods> {
   }
 
   get inFlightCount(): number {
-    return this.#waiting.size;
+    return this.#inFlightCount;
   }
 
   /** `nowMs` is any monotonic clock, the same one that `expire` is called with. */
@@ -89,13 +119,14 @@ export class Caller<M extends Methods> {
   ): Promise<Result<AnswerOf<M[Name]>, Refusal>> {
     const method = this.#methods[name];
     if (!this.#isOpen || method === undefined) return Promise.resolve(err(refusal("LINK_DOWN")));
-    if (this.#waiting.size >= IN_FLIGHT_COUNT_MAX)
+    if (this.#inFlightCount >= IN_FLIGHT_COUNT_MAX) {
       return Promise.resolve(err(refusal("LINK_BUSY")));
+    }
     const id = this.#takeId();
     const answer = new Promise<Result<unknown, Refusal>>((settle) => {
-      this.#waiting.set(id, { method, sentMs: nowMs, deadlineMs, settle });
+      this.#slots[id % SLOT_COUNT] = { id, method, sentMs: nowMs, deadlineMs, settle };
     });
-    this.#writer.push(encodeRequest({ id, method: name, params: asParams(method, params) }));
+    this.#writer.push(requestItem({ id, method: name, params: asParams(method, params) }));
     // The method's own answer field parsed the value (see #settle).
     return answer as Promise<Result<AnswerOf<M[Name]>, Refusal>>; // oxlint-disable-line typescript/no-unsafe-type-assertion
   }
@@ -114,35 +145,45 @@ export class Caller<M extends Methods> {
 
   /** Fails what has waited for longer than its deadline. A late answer is then dropped. */
   expire(nowMs: number): void {
-    for (const [id, waiting] of this.#waiting) {
-      if (nowMs - waiting.sentMs < waiting.deadlineMs) continue;
-      this.#waiting.delete(id);
-      waiting.settle(err(refusal("LINK_TIMEOUT")));
+    for (const waiting of this.#slots) {
+      if (waiting === null || nowMs - waiting.sentMs < waiting.deadlineMs) continue;
+      this.#take(waiting.id)?.settle(err(refusal("LINK_TIMEOUT")));
     }
   }
 
   /** The stream has ended: everything that waits fails, with an unknown outcome. */
   close(): void {
     this.#isOpen = false;
-    const waiting = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const { settle } of waiting) settle(err(refusal("LINK_DOWN")));
+    for (const waiting of this.#slots) {
+      if (waiting !== null) this.#take(waiting.id)?.settle(err(refusal("LINK_DOWN")));
+    }
   }
 
   #settle(id: number, outcome: Result<CborValue, Refusal>): void {
-    const waiting = this.#waiting.get(id);
-    if (waiting === undefined) return;
-    this.#waiting.delete(id);
+    const waiting = this.#take(id);
+    if (waiting === null) return;
     if (!outcome.ok) return waiting.settle(outcome);
     const value = waiting.method.answer.parse(outcome.value);
     waiting.settle(value === undefined ? err(refusal("FRAME_MALFORMED")) : { ok: true, value });
   }
 
+  /** The high bits differ each time, so that a late answer never meets a later request. */
   #takeId(): number {
-    while (this.#waiting.has(this.#nextId)) this.#nextId = (this.#nextId % 0xffff_ffff) + 1;
-    const id = this.#nextId;
-    this.#nextId = (id % 0xffff_ffff) + 1;
-    return id;
+    const slot = this.#freeSlots.pop() ?? this.#slots.push(null) - 1;
+    this.#inFlightCount += 1;
+    this.#generation = (this.#generation + 1) % GENERATION_COUNT;
+    return this.#generation * SLOT_COUNT + slot;
+  }
+
+  /** What waits for this id, which is free again afterwards. */
+  #take(id: number): Waiting | null {
+    const slot = id % SLOT_COUNT;
+    const waiting = this.#slots[slot] ?? null;
+    if (waiting === null || waiting.id !== id) return null;
+    this.#slots[slot] = null;
+    this.#freeSlots.push(slot);
+    this.#inFlightCount -= 1;
+    return waiting;
   }
 }
 
@@ -226,6 +267,6 @@ export class Answerer<M extends Methods> {
         : outcome.ok
           ? err(refusal("METHOD_UNKNOWN"))
           : outcome;
-    this.#writer.push(encodeAnswer({ id: request.id, outcome: encoded }));
+    this.#writer.push(answerItem({ id: request.id, outcome: encoded }));
   }
 }

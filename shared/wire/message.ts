@@ -2,7 +2,7 @@
 // `[id, 0, value]` or `[id, error number, details]`. Every request gets exactly one answer, in any
 // order. Parsing is total; what does not fit is refused without a guess at its meaning.
 
-import { type CborValue, encodeCbor, parseCbor } from "../bytes/cbor.ts";
+import { type CborValue, parseCbor } from "../bytes/cbor.ts";
 import { type Detail, ERRORS, errorCodeOfNumber, type Refusal } from "../errors.ts";
 import { DETAIL_BYTES_MAX, DETAIL_COUNT_MAX } from "../limits.ts";
 import { err, ok, type Result } from "../result.ts";
@@ -29,8 +29,9 @@ export function parseRequest(bytes: Uint8Array): Result<WireRequest, "FRAME_MALF
   return ok({ id, method, params });
 }
 
-export function encodeRequest(request: WireRequest): Uint8Array<ArrayBuffer> {
-  return encodeCbor([request.id, request.method, request.params]);
+/** A request as the item that its frame holds. */
+export function requestItem(request: WireRequest): CborValue {
+  return [request.id, request.method, request.params];
 }
 
 export function parseAnswer(bytes: Uint8Array): Result<WireAnswer, "FRAME_MALFORMED"> {
@@ -48,10 +49,11 @@ export function parseAnswer(bytes: Uint8Array): Result<WireAnswer, "FRAME_MALFOR
   return ok({ id, outcome: err(error) });
 }
 
-export function encodeAnswer(answer: WireAnswer): Uint8Array<ArrayBuffer> {
+/** An answer as the item that its frame holds. */
+export function answerItem(answer: WireAnswer): CborValue {
   const { id, outcome } = answer;
-  if (outcome.ok) return encodeCbor([id, 0, outcome.value]);
-  return encodeCbor([id, ERRORS[outcome.error.code].number, outcome.error.detail ?? []]);
+  if (outcome.ok) return [id, 0, outcome.value];
+  return [id, ERRORS[outcome.error.code].number, outcome.error.detail ?? []];
 }
 
 function parseDetail(value: CborValue): Result<readonly Detail[], "FRAME_MALFORMED"> {

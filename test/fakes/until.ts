@@ -6,10 +6,10 @@ import assert from "node:assert/strict";
 const POLL_MS = 2;
 const WAIT_MS_MAX = 15_000;
 
-export async function until(isTrue: () => boolean): Promise<void> {
+export async function until(isTrue: () => boolean, waitMsMax = WAIT_MS_MAX): Promise<void> {
   const startMs = performance.now();
   while (!isTrue()) {
-    assert.ok(performance.now() - startMs < WAIT_MS_MAX, `in vain: ${isTrue.toString()}`);
+    assert.ok(performance.now() - startMs < waitMsMax, `in vain: ${isTrue.toString()}`);
     await new Promise((settle) => setTimeout(settle, POLL_MS));
   }
 }

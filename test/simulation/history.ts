@@ -13,6 +13,7 @@ import { type Clock, KEYS, type Sabotage, SimulatedEnclave } from "./simulated-e
 import {
   blockRequest,
   GENESIS_MS,
+  duelRequest,
   hostileRequest,
   type Request,
   SLOT_MS,
@@ -39,6 +40,18 @@ export type Outcome = {
 };
 
 const ENCLAVE_COUNT = 2;
+type Action =
+  | "request"
+  | "answer"
+  | "advance"
+  | "pass"
+  | "land"
+  | "tamper"
+  | "crash"
+  | "drop"
+  | "load"
+  | "amend";
+
 /** After this the floor of any load has passed. */
 const BOOT_MS = 2 * SLOTS_PER_EPOCH * SLOT_MS;
 
@@ -55,6 +68,9 @@ class History {
   readonly #clock: Clock;
   readonly #enclaves: (SimulatedEnclave | null)[];
   readonly #refusals = new Set<ErrorCode>();
+  /** One key, one height, two roots: the shortest way to harm, if there is one. */
+  readonly #isDuel: boolean;
+  readonly #keys: readonly BundleKey[];
   readonly #asked: { readonly key: BundleKey; readonly request: Request }[] = [];
   /** What a promise that nobody waits for has thrown. */
   #thrown: unknown = null;
@@ -66,6 +82,8 @@ class History {
   constructor(wish: Wish) {
     this.#wish = wish;
     this.#random = new Random(wish.seed);
+    this.#isDuel = this.#random.chance(0.5);
+    this.#keys = this.#isDuel ? KEYS.slice(0, 1) : KEYS;
     this.#parent = new Parent(this.#random);
     this.#parent.forge = wish.forge ?? null;
     const startSlot = this.#random.chance(0.2) ? -1 : this.#random.between(0, 60);
@@ -96,24 +114,29 @@ class History {
   }
 
   /** What there is to do now, so that few steps do nothing. */
-  #actionWeights() {
-    const holders = KEYS.map((key) => this.#holderOf(key));
+  #actionWeights(): Readonly<Record<Action, number>> {
+    const holders = this.#keys.map((key) => this.#holderOf(key));
     const isServing = holders.some((holder) => holder?.isReady === true);
-    const isStuck = KEYS.some((key, index) => holders[index]?.faultOf(key) === true);
+    const slot = BigInt(slotOf(this.#clock.unixMs));
+    const isBelow = this.#keys.some(
+      (key, index) => (holders[index]?.floorOf(key)?.slot ?? slot) > slot,
+    );
+    const isStuck = this.#keys.some((key, index) => holders[index]?.faultOf(key) === true);
     return {
       request: isServing ? 40 : 0,
       answer: this.#parent.waitingCount > 0 ? 40 : 0,
-      advance: 12,
+      advance: 8,
+      pass: isBelow ? 8 : 1,
       land: 3,
       tamper: 4,
-      crash: isStuck ? 12 : 2,
-      drop: 4,
+      crash: isStuck ? 12 : this.#isDuel ? 4 : 2,
+      drop: this.#isDuel ? 8 : 4,
       load: holders.every((holder) => holder?.isReady === true) ? 0 : 30,
       amend: 2,
     };
   }
 
-  #act(action: keyof ReturnType<History["#actionWeights"]>): void {
+  #act(action: Action): void {
     switch (action) {
       case "request":
         for (let count = this.#random.between(1, 4); count > 0; count--) this.#request();
@@ -122,7 +145,10 @@ class History {
         return this.#parent.answerOne();
       case "advance":
         // Past the floor of the last boot now and then: else there is little to be released.
-        this.#clock.unixMs += this.#random.below(this.#random.chance(0.3) ? BOOT_MS : SLOT_MS);
+        this.#clock.unixMs += this.#random.below(SLOT_MS);
+        return;
+      case "pass":
+        this.#clock.unixMs += BOOT_MS;
         return;
       case "land":
         return this.#parent.landOne();
@@ -140,8 +166,13 @@ class History {
   }
 
   #request(): void {
-    const known = this.#random.chance(0.6) ? this.#random.pick(this.#asked.slice(-8)) : undefined;
-    const key = known?.key ?? this.#random.pick(KEYS);
+    if (this.#isDuel) {
+      const [only] = this.#keys;
+      invariant(only !== undefined, "there is a key");
+      return void this.#ask(only, duelRequest(this.#random, this.#clock.unixMs));
+    }
+    const known = this.#random.chance(0.6) ? this.#random.pick(this.#asked.slice(-6)) : undefined;
+    const key = known?.key ?? this.#random.pick(this.#keys);
     invariant(key !== undefined, "there are keys");
     const isRepeat = known !== undefined && this.#random.chance(0.4);
     const request = isRepeat
@@ -176,7 +207,7 @@ class History {
     if (this.#parent.temper !== "hostile") return;
     const [first, second] = KEYS.map((key) => keyNameOf(key.publicKey));
     invariant(first !== undefined && second !== undefined, "there are two keys");
-    const victim = this.#random.chance(0.5) ? first : second;
+    const victim = this.#isDuel || this.#random.chance(0.5) ? first : second;
     if (this.#random.chance(0.85)) this.#parent.rollBack(victim);
     else this.#parent.swap(victim, victim === first ? second : first);
   }
@@ -191,7 +222,7 @@ class History {
   }
 
   #drop(): void {
-    const key = this.#random.pick(KEYS);
+    const key = this.#random.pick(this.#keys);
     const holder = key === undefined ? undefined : this.#holderOf(key);
     if (key === undefined || holder === undefined || !holder.isReady || holder.isBusy) return;
     void holder.drop(key).catch((thrown: unknown) => this.#keep(thrown));
@@ -199,11 +230,13 @@ class History {
 
   /** A key that nobody has goes to some enclave, which boots if it is not there. */
   #load(): void {
-    const key = this.#random.pick(KEYS);
+    const key = this.#random.pick(this.#keys);
     const index = this.#random.below(ENCLAVE_COUNT);
     const enclave = this.#enclaves[index] ?? this.#boot(index);
     if (enclave.isBusy || key === undefined) return;
-    const isFree = !this.#enclaves.some((other) => other?.isBusy === true || other?.holds(key));
+    const isFree = !this.#enclaves.some(
+      (other) => other !== null && (other.isBusy || other.holds(key)),
+    );
     if (isFree) {
       this.#moveCount += 1;
       void enclave.load(key).catch((thrown: unknown) => this.#keep(thrown));
@@ -221,7 +254,7 @@ class History {
 
   /** A first record, or an import: a parent may ask for either at any time. */
   #amend(): void {
-    const key = this.#random.pick(KEYS);
+    const key = this.#random.pick(this.#keys);
     const holder = key === undefined ? undefined : this.#holderOf(key);
     if (key === undefined || holder === undefined || !holder.isReady) return;
     const slot = Math.max(0, slotOf(this.#clock.unixMs) + this.#random.between(-8, 1));
@@ -257,13 +290,13 @@ class History {
   async #recover(): Promise<void> {
     // A parent that lied has to start anew; one that was only unreliable must not have to.
     if (this.#wish.temper === "hostile") this.#enclaves.forEach((_, index) => this.#crash(index));
-    this.#parent.reform(KEYS.map((key) => keyNameOf(key.publicKey)));
+    this.#parent.reform(this.#keys.map((key) => keyNameOf(key.publicKey)));
     await this.#serveAll();
     const slots = 3 * SLOTS_PER_EPOCH + Math.max(0, -slotOf(this.#clock.unixMs));
     this.#clock.unixMs += slots * SLOT_MS;
     const slot = slotOf(this.#clock.unixMs);
     const epoch = BigInt(Math.floor(slot / SLOTS_PER_EPOCH));
-    for (const key of KEYS) {
+    for (const key of this.#keys) {
       const isProposed = this.#ask(key, blockRequest(BigInt(slot), 0));
       const isVoted = this.#ask(key, voteRequest(epoch - 1n, epoch, 0));
       await this.#answerAll();
@@ -278,7 +311,7 @@ class History {
   /** Every key is loaded in some enclave that is ready, and has a record. */
   async #serveAll(): Promise<void> {
     await this.#answerAll();
-    for (const key of KEYS) {
+    for (const key of this.#keys) {
       const index = this.#random.below(ENCLAVE_COUNT);
       const enclave = this.#holderOf(key) ?? this.#enclaves[index] ?? this.#boot(index);
       if (!enclave.holds(key)) {

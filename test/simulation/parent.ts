@@ -37,10 +37,16 @@ const UNKNOWN: CommitOutcome = { kind: "unknown", cause: refusal("STATE_UNKNOWN"
 export class Parent {
   temper: Temper = "honest";
   forge: Forge | null = null;
+  /** How likely a hostile parent is to lie this time. */
+  readonly #hostility: number;
   readonly #random: Random;
   readonly #current = new Map<string, StoredRecord>();
   /** Every record that an enclave ever handed over. */
   readonly #seen = new Map<string, StoredRecord[]>();
+  /** What an enclave was last told is stored. */
+  readonly #told = new Map<string, StoredRecord>();
+  /** Commits that will still be written and denied, until the enclave gives the request up. */
+  readonly #denialCounts = new Map<string, number>();
   #calls: (Read | Commit)[] = [];
   /** Commits whose outcome was told as unknown, and that may still arrive. */
   #late: (readonly RecordWrite[])[] = [];
@@ -48,6 +54,7 @@ export class Parent {
 
   constructor(random: Random) {
     this.#random = random;
+    this.#hostility = random.pick([0.15, 0.4, 0.9]) ?? 0;
   }
 
   get waitingCount(): number {
@@ -131,11 +138,11 @@ export class Parent {
   /** What a parent of this temper says is stored. */
   #stated(name: string): StoredRecord | null {
     const honest = this.#current.get(name) ?? null;
-    if (this.temper !== "hostile") return honest;
+    if (!this.#isLying()) return honest;
     if (this.forge !== null && this.#random.chance(0.3)) return this.forge(name);
-    switch (this.#random.weighted({ honest: 50, old: 40, none: 4, other: 3, garbled: 3 })) {
-      case "honest":
-        return honest;
+    switch (this.#random.weighted({ sibling: 50, old: 40, none: 4, other: 3, garbled: 3 })) {
+      case "sibling":
+        return this.#sibling(name, honest?.seq ?? 0);
       case "old":
         return this.#anySeen(name);
       case "none":
@@ -152,6 +159,16 @@ export class Parent {
     // Mostly of late: those are the ones that can do harm.
     const last = this.#random.chance(0.6) ? seen.slice(-4) : seen;
     return this.#random.pick(last) ?? null;
+  }
+
+  /** As new as what is stored, and something else: what was said not to have been written. */
+  #sibling(name: string, seq: number): StoredRecord | null {
+    const newest = (this.#seen.get(name) ?? []).filter((record) => record.seq >= seq);
+    return this.#random.pick(newest) ?? null;
+  }
+
+  #isLying(): boolean {
+    return this.temper === "hostile" && this.#random.chance(this.#hostility);
   }
 
   #garbled({ seq, record }: StoredRecord): StoredRecord {
@@ -190,14 +207,24 @@ export class Parent {
   }
 
   #hostileOutcome(write: RecordWrite): CommitOutcome {
+    const name = keyNameOf(write.key);
+    const denialCount = this.#denialCounts.get(name) ?? 0;
+    if (denialCount > 0) {
+      this.#denialCounts.set(name, denialCount - 1);
+      this.#put(write);
+      return { kind: "conflict", stored: this.#told.get(name) ?? null };
+    }
+    if (!this.#isLying()) return this.#compareAndSwap(write);
+    if (this.#random.chance(0.2)) this.#denialCounts.set(name, 5);
     const isWritten = this.#random.chance(0.6);
     if (isWritten) this.#put(write);
     else if (this.#random.chance(0.3)) this.#late.push([write]);
-    switch (this.#random.weighted({ committed: 70, conflict: 18, unknown: 12 })) {
+    switch (this.#random.weighted({ committed: 50, conflict: 35, unknown: 15 })) {
       case "committed":
+        this.#told.set(name, write);
         return { kind: "committed" };
       case "conflict":
-        return { kind: "conflict", stored: this.#stated(keyNameOf(write.key)) };
+        return { kind: "conflict", stored: this.#stated(name) };
       case "unknown":
         return UNKNOWN;
     }
@@ -207,6 +234,7 @@ export class Parent {
     const stored = this.#current.get(keyNameOf(write.key)) ?? null;
     if ((stored?.seq ?? 0) !== write.seq - 1) return { kind: "conflict", stored };
     this.#put(write);
+    this.#told.set(keyNameOf(write.key), write);
     return { kind: "committed" };
   }
 

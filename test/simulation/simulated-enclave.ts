@@ -61,6 +61,10 @@ export class SimulatedEnclave {
     return fault !== null;
   }
 
+  floorOf(key: BundleKey): EthereumFloor | null {
+    return this.accounts.find(key.publicKey)?.floor ?? null;
+  }
+
   async load(key: BundleKey): Promise<boolean> {
     const floor = this.isReady ? this.#chooseFloor() : null;
     return this.#busy(async () => (await this.accounts.add(openedBundle(key), floor)).ok);

@@ -1,6 +1,7 @@
 // The tests of the simulation: each breaks one thing that the argument in docs/safety.md rests on,
 // and a history has to be found in which somebody is slashed for it. What is broken is the rule
-// itself, the choice of floors or the clock, never the recorder.
+// itself, the choice of floors or the clock, never the recorder. What takes more lies in a row than
+// chance finds soon is in attack.test.ts.
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
@@ -20,7 +21,7 @@ import { Slashed } from "./recorder.ts";
 import { KEYS, type Sabotage } from "./simulated-enclave.ts";
 import { manifest } from "./validator.ts";
 
-const SEED_COUNT_MAX = 1500;
+const SEED_COUNT_MAX = 1000;
 const NO_FLOOR: EthereumFloor = { slot: 0n, source: 0n, target: 0n };
 const { network } = manifest.ethereum;
 const sound = { ...ethereumRule };
@@ -42,19 +43,10 @@ const BREAKS: Readonly<Record<string, Break>> = {
     brokenFloor(({ slot }) => ({ slot: slot === 0n ? 0n : slot - 1n })),
   "the floor's target is the last epoch, not the one after it": () =>
     brokenFloor(({ target }) => ({ target: target === 0n ? 0n : target - 1n })),
-  "the floor's source is one epoch too low": () =>
-    brokenFloor(({ source }) => ({ source: source === 0n ? 0n : source - 1n })),
   "the floor is that of the boot for keys that come later": () => ({
     floorAt: (_nowMs, bootMs) => bootFloorAt(network, bootMs),
   }),
   "the clock runs ahead further than the floor knows of": () => ({ aheadMsMax: 40_000 }),
-  "repeats are free of the floor": (t) => {
-    t.mock.method(ethereumRule, "decide", (...[record, claim, root, floor]: DecideArguments) => {
-      const verdict = sound.decide(record, claim, root, NO_FLOOR);
-      return verdict.kind === "repeat" ? verdict : sound.decide(record, claim, root, floor);
-    });
-    return {};
-  },
   "a vote's source may be below that of the last one": (t) => {
     t.mock.method(ethereumRule, "decide", (...[record, claim, root, floor]: DecideArguments) => {
       const vote = record.vote === null ? null : { ...record.vote, source: 0n };
@@ -66,16 +58,6 @@ const BREAKS: Readonly<Record<string, Break>> = {
     t.mock.method(ethereumRule, "decide", (...[record, claim, root, floor]: DecideArguments) =>
       sound.decide(withRoot(record, root), claim, root, floor),
     );
-    return {};
-  },
-  "any record is taken for a successor": (t) => {
-    t.mock.method(ethereumRule, "isSuccessor", () => true);
-    return {};
-  },
-  "one root may replace another at the same height": (t) => {
-    const isSuccessor = (earlier: EthereumRecord, later: EthereumRecord) =>
-      sound.isSuccessor(withRoot(earlier, null), withRoot(later, null));
-    t.mock.method(ethereumRule, "isSuccessor", isSuccessor);
     return {};
   },
 };

@@ -96,11 +96,21 @@ export function hostileRequest(random: Random, unixMs: number, known?: EthereumC
   return voteRequest(atLeast0(target - sourceDistance), atLeast0(target), variant);
 }
 
+/** The last heights that may be signed now, and one of two roots. */
+export function duelRequest(random: Random, unixMs: number): Request {
+  const slot = slotOf(unixMs) + 1 + (random.chance(0.3) ? 1 : 0);
+  const variant = random.below(2);
+  if (random.chance(0.5)) return blockRequest(atLeast0(slot), variant);
+  const target = Math.floor(slot / SLOTS_PER_EPOCH);
+  const sourceDistance = random.chance(0.5) ? 1 : random.between(2, 3);
+  return voteRequest(atLeast0(target - sourceDistance), atLeast0(target), variant);
+}
+
 /** Another root at the same heights, or a vote around or within an earlier one. */
 function conflictingRequest(random: Random, known: EthereumClaim, variant: number): Request {
   if (known.kind === "block") return blockRequest(known.slot, variant);
   const { source, target } = known;
-  switch (random.weighted({ double: 4, around: 4, within: 2 })) {
+  switch (random.weighted({ double: 5, around: 4, within: 1 })) {
     case "double":
       return voteRequest(source, target, variant);
     case "around":

@@ -64,3 +64,12 @@ test("createLog bounds the lines of a second, and says how many it left out", (t
     ],
   );
 });
+
+test("createLog lets no flood of one level hide a line of another", () => {
+  const { log, lines } = capture();
+  for (let index = 0; index < 5000; index++) log.warn("request.refused");
+  log.error("enclave.not-ready");
+  log.info("enclave.ready");
+  const events = lines.map(({ event }) => event).filter((event) => event !== "request.refused");
+  assert.deepEqual(events, ["enclave.not-ready", "enclave.ready"]);
+});

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { encodeAddress } from "../../../shared/address.ts";
+import { type Config, parseConfig } from "../../../parent/ops/config.ts";
+import { blocksOf, leavesOf, rowsOf } from "./page.ts";
+
+const PAGE = "configuration.md";
+const [least = "", full = "", credentials = ""] = blocksOf(PAGE, "json");
+
+function parsed(text: string): Config {
+  const config = parseConfig(new TextEncoder().encode(text), "/etc/redoubt");
+  assert.ok(config.ok, config.ok ? "" : config.error.problems.join("; "));
+  return config.value;
+}
+
+test("docs/configuration.md has examples that parseConfig takes", () => {
+  const config = parsed(least);
+  assert.deepEqual(config.bundles, [{ kind: "directory", path: "/etc/redoubt/bundles" }]);
+  assert.equal(parsed(full).api.clients.length, 2);
+  const withFile = `${JSON.stringify({ ...Object(JSON.parse(least)), credentials: JSON.parse(credentials) })}`;
+  assert.equal(parsed(withFile).credentials.kind, "file");
+});
+
+test("docs/configuration.md describes every field of the full example, and no other", () => {
+  const described = rowsOf(PAGE).map(([name = ""]) => name);
+  const leaves = leavesOf(JSON.parse(full)).map((leaf) => leaf.replace(/^(relay\.hosts)\..*/, "$1"));
+  assert.deepEqual([...new Set(described)].sort(), [...new Set(leaves)].sort());
+});
+
+test("docs/configuration.md states the defaults that parseConfig fills in", () => {
+  const { api, ops, log } = parsed(least);
+  const stated = new Map(rowsOf(PAGE).map(([name = "", value = ""]) => [name, value]));
+  assert.deepEqual(
+    {
+      listen: stated.get("api.listen"),
+      queueCount: stated.get("api.queueCount"),
+      deadlineMs: stated.get("api.deadlineMs"),
+      keepAliveMs: stated.get("api.keepAliveMs"),
+      connectionAgeMs: stated.get("api.connectionAgeMs"),
+      ops: stated.get("ops.listen"),
+      level: stated.get("log.level"),
+    },
+    {
+      listen: encodeAddress(api.listen),
+      queueCount: String(api.queueCount),
+      deadlineMs: String(api.deadlineMs),
+      keepAliveMs: String(api.keepAliveMs),
+      connectionAgeMs: String(api.connectionAgeMs),
+      ops: encodeAddress(ops.listen),
+      level: log.level,
+    },
+  );
+});

@@ -1,0 +1,11 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ENCLAVE_METHODS, STORE_METHODS } from "../../../shared/wire/methods.ts";
+import { rowsOf } from "./page.ts";
+
+test("docs/protocol.md lists every method, and no other", () => {
+  const methods = [...Object.keys(ENCLAVE_METHODS), ...Object.keys(STORE_METHODS)];
+  const isMethod = (name: string): boolean => /^[a-z]+(\.[a-z]+)?$/.test(name);
+  const listed = rowsOf("protocol.md").map(([name = ""]) => name);
+  assert.deepEqual(listed.filter(isMethod), methods);
+});
