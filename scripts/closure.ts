@@ -7,9 +7,12 @@ import { join, resolve } from "node:path";
 import { diffLines, encodeClosure } from "./closure/list.ts";
 import { walkClosure } from "./closure/walk.ts";
 
-/** The programs of the measured images: what they share, and each build target. */
-const SHARED_ENTRY = "enclave/program.ts";
-const TARGETS = "enclave/main.*.ts";
+/** The programs of the measured images: what they share, what each is composed of, each target. */
+const ENTRIES: readonly string[] = [
+  "enclave/program.ts",
+  "enclave/platform/*.ts",
+  "enclave/main.*.ts",
+];
 const LIST = "enclave/closure.txt";
 const OWN_FOLDERS: readonly string[] = ["enclave/", "shared/"];
 
@@ -21,7 +24,10 @@ function main(args: readonly string[]): number {
     process.stderr.write("usage: npm run closure [-- --write | --check]\n");
     return 2;
   }
-  const closure = walkClosure(root, [SHARED_ENTRY, ...globSync(TARGETS, { cwd: root })]);
+  const closure = walkClosure(
+    root,
+    ENTRIES.flatMap((pattern) => globSync(pattern, { cwd: root })),
+  );
   const outside = closure.own
     .filter(({ path }) => !OWN_FOLDERS.some((folder) => path.startsWith(folder)))
     .map(({ path }) => `${path}: outside of the enclave`);

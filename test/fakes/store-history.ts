@@ -6,7 +6,7 @@ import { DatabaseSync } from "node:sqlite";
 import { NO_HEAD, headAfter } from "../../enclave/state/record-codec.ts";
 import { parseCbor } from "../../shared/bytes/cbor.ts";
 import { encodeHex, encodePrefixedHex } from "../../shared/bytes/hex.ts";
-import { type Signed, isSlashablePair } from "./slashable-pair.ts";
+import { type Signed, describeSigned, isSlashablePair } from "./slashable-pair.ts";
 
 /** What was written for each key, by `0x…`, oldest first; without first records and imports. */
 export type StoreHistory = ReadonlyMap<string, readonly Signed[]>;
@@ -50,15 +50,16 @@ export function readStoreHistory(path: string): StoreHistory {
   }
 }
 
-/** No two of what was written are slashable, released or not. */
-export function countSlashablePairs(history: StoreHistory): number {
-  let count = 0;
-  for (const signed of history.values()) {
-    signed.forEach((one, index) => {
-      for (const other of signed.slice(index + 1)) if (isSlashablePair(one, other)) count += 1;
-    });
-  }
-  return count;
+/** Pairs of what was written, released or not, that would be slashable. */
+export function slashablePairs(history: StoreHistory): readonly string[] {
+  return [...history].flatMap(([key, signed]) =>
+    signed.flatMap((one, index) =>
+      signed
+        .slice(index + 1)
+        .filter((other) => isSlashablePair(one, other))
+        .map((other) => `${key.slice(0, 10)} ${describeSigned(one)}, ${describeSigned(other)}`),
+    ),
+  );
 }
 
 function parseReceipt(bytes: Uint8Array) {

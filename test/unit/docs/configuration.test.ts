@@ -23,7 +23,9 @@ test("docs/configuration.md has examples that parseConfig takes", () => {
 
 test("docs/configuration.md describes every field of the full example, and no other", () => {
   const described = rowsOf(PAGE).map(([name = ""]) => name);
-  const leaves = leavesOf(JSON.parse(full)).map((leaf) => leaf.replace(/^(relay\.hosts)\..*/, "$1"));
+  const leaves = leavesOf(JSON.parse(full)).map((leaf) =>
+    leaf.replace(/^(relay\.hosts)\..*/, "$1"),
+  );
   assert.deepEqual([...new Set(described)].sort(), [...new Set(leaves)].sort());
 });
 

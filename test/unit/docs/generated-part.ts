@@ -5,7 +5,6 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { KIND_RULES } from "../../../enclave/core/chains/ethereum/kind-rule.ts";
 import { ALLOWED, NEXT, type Phase } from "../../../enclave/core/phase.ts";
-import { defaultOperationMask } from "../../../enclave/core/policy.ts";
 import { EnclaveLink } from "../../../parent/link/enclave-link.ts";
 import { HTTP_STATUS } from "../../../parent/api/status.ts";
 import { Metrics } from "../../../parent/ops/metrics.ts";
@@ -13,7 +12,7 @@ import { type WatchedParts, watchParts } from "../../../parent/ops/part-metrics.
 import { USAGE as START_USAGE } from "../../../scripts/local/options.ts";
 import { DETAIL_NAMES, ERRORS, isErrorCode } from "../../../shared/errors.ts";
 import * as limits from "../../../shared/limits.ts";
-import { hasOperation, OPERATION_KINDS } from "../../../shared/operation.ts";
+import { IS_DEFAULT_OPERATION, OPERATION_KINDS } from "../../../shared/operation.ts";
 import { FakeSigner } from "../../fakes/signer.ts";
 import { ROOT } from "./page.ts";
 
@@ -49,10 +48,9 @@ function errorTable(): string {
 }
 
 function kindTable(): string {
-  const mask = defaultOperationMask();
   const rows = OPERATION_KINDS.map((kind) => {
     const types = Object.keys(KIND_RULES[kind].readers).map((type) => `\`${type}\``);
-    return [`\`${kind}\``, types.join(", "), hasOperation(mask, kind) ? "yes" : "no"];
+    return [`\`${kind}\``, types.join(", "), IS_DEFAULT_OPERATION[kind] ? "yes" : "no"];
   });
   return tableOf(["kind", "`type`", "default"], rows);
 }

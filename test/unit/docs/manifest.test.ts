@@ -26,7 +26,10 @@ test("docs/manifest.md describes every field of its examples, and no other", () 
   const leaves = new Set(examples.flatMap((example) => leavesOf(JSON.parse(example))));
   for (const leaf of leaves) assert.ok(isNamed(leaf, described), `${leaf} is not described`);
   for (const name of described) {
-    assert.ok(leaves.has(name) || leaves.has(`ethereum.network.${name}`), `${name} is in no example`);
+    assert.ok(
+      leaves.has(name) || leaves.has(`ethereum.network.${name}`),
+      `${name} is in no example`,
+    );
   }
 });
 

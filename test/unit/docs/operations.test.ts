@@ -18,7 +18,9 @@ for (const page of PAGES) {
 
   test(`docs/${page} names only error codes that exist`, () => {
     // A name between backquotes, in capitals, that begins as one of the codes does; limits don't.
-    const names = [...readPage(page).matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map(([, name = ""]) => name);
+    const names = [...readPage(page).matchAll(/`([A-Z]+(?:_[A-Z]+)+)`/g)].map(
+      ([, name = ""]) => name,
+    );
     const wrong = names.filter(
       (name) =>
         PREFIXES.has(name.split("_")[0] ?? "") &&
