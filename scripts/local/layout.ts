@@ -17,6 +17,7 @@ export function layoutOf(folder: string) {
     clientKey: at("client.key"),
     publicKeys: at("pubkeys.json"),
     endpoint: at("endpoint.json"),
+    exampleRequest: at("example-request.json"),
 
     manifest: at("manifest.json"),
     parentConfig: at("parent.json"),

@@ -4,12 +4,16 @@
 
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { slotAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
 import type { Manifest } from "../../enclave/core/manifest.ts";
 import { command as sealCommand } from "../cli/seal.ts";
 import { command as stateCommand } from "../cli/state.ts";
 import { type Layout, layoutOf, makeFolders } from "./layout.ts";
 import { parseStartOptions, type StartOptions, USAGE, UsageError } from "./options.ts";
 import { argumentsOf, type Program } from "./program.ts";
+import { requestNetworkOf } from "./request-network.ts";
+import { sampleRequests } from "./requests.ts";
 import {
   prepareIdentities,
   prepareKeystores,
@@ -61,15 +65,24 @@ async function run(options: StartOptions): Promise<boolean> {
     for (const each of stops.toReversed()) await each();
     rmSync(layout.lock, { force: true });
   };
+  // A terminal interrupts the children too: their end is no news then.
+  let isInterrupted = false;
   const interrupted = new Promise<false>((resolve) => {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve(false));
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.on(signal, () => {
+        isInterrupted = true;
+        resolve(false);
+      });
+    }
   });
   try {
     const up = await Promise.race([bringUp(layout, options, stops), interrupted]);
     if (up === false) return true;
     if (options.isOnce) return await Promise.race([tour(layout, up), interrupted]);
-    printUsage(layout, up.url);
-    const ended = up.parent.exited.then(() => {
+    printUsage(layout, up);
+    const ended = up.parent.exited.then(async () => {
+      await setImmediate();
+      if (isInterrupted) return true;
       print("The parent has ended; its log is in logs/parent.log.");
       return false;
     });
@@ -80,7 +93,12 @@ async function run(options: StartOptions): Promise<boolean> {
   }
 }
 
-type Up = { readonly manifest: Manifest; readonly url: string; readonly parent: Program };
+type Up = {
+  readonly manifest: Manifest;
+  readonly url: string;
+  readonly publicKey: string;
+  readonly parent: Program;
+};
 
 async function bringUp(
   layout: Layout,
@@ -114,9 +132,22 @@ async function bringUp(
   writeFileSync(layout.publicKeys, `${keys.text}\n`);
   const endpoint = { url, operations: `http://127.0.0.1:${options.port + 1}` };
   writeFileSync(layout.endpoint, `${JSON.stringify(endpoint)}\n`);
-  const count = Array.isArray(keys.body) ? keys.body.length : 0;
-  print(`ok   KMS released the bundle to the attested enclave: ${count} keys ready at ${url}`);
-  return { manifest, url, parent };
+  const publicKeys = Array.isArray(keys.body) ? keys.body.map(String) : [];
+  const [publicKey = ""] = publicKeys;
+  writeExampleRequest(layout, manifest, publicKey);
+  print(
+    `ok   KMS released the bundle to the attested enclave: ${publicKeys.length} keys ready at ${url}`,
+  );
+  return { manifest, url, publicKey, parent };
+}
+
+/** A request that may be asked for again and again: the present epoch's RANDAO reveal. */
+function writeExampleRequest(layout: Layout, manifest: Manifest, publicKey: string): void {
+  const { network } = manifest.ethereum;
+  const slot = Math.max(0, Number(slotAt(network, Date.now())));
+  const requests = sampleRequests(requestNetworkOf(network, slot), slot, publicKey);
+  const reveal = requests.find(({ kind }) => kind === "RANDAO_REVEAL");
+  writeFileSync(layout.exampleRequest, `${JSON.stringify(reveal?.body, null, 2)}\n`);
 }
 
 async function seal(
@@ -187,7 +218,7 @@ function fromHere(path: string): string {
   return relative(process.cwd(), path);
 }
 
-function printUsage(layout: Layout, url: string): void {
+function printUsage(layout: Layout, { url, publicKey }: Up): void {
   const curl =
     `curl --cacert ${fromHere(layout.caCertificate)} --cert ${fromHere(layout.clientCertificate)}` +
     ` --key ${fromHere(layout.clientKey)}`;
@@ -197,7 +228,7 @@ The signer runs. Try, in another terminal:
   ${curl} ${url}/api/v1/eth2/publicKeys
   ${curl} '${url}/attestation?nonce=00112233'
   ${curl} -H 'Content-Type: application/json' -H 'Accept: application/json' \\
-    -d '{"type":"RANDAO_REVEAL", ...}' ${url}/api/v1/eth2/sign/0x...
+    -d @${fromHere(layout.exampleRequest)} ${url}/api/v1/eth2/sign/${publicKey}
 
   scripts/redoubt verify ${url} --root ${fromHere(layout.nsmRoot)} \\
     --cert ${fromHere(layout.clientCertificate)} --key ${fromHere(layout.clientKey)} --ca ${fromHere(layout.caCertificate)}

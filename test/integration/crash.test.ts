@@ -10,6 +10,7 @@ import { encodeHex } from "../../shared/bytes/hex.ts";
 import { HostileLoad } from "../fakes/hostile-load.ts";
 import { RunningSigner } from "../fakes/running-signer.ts";
 import { slashablePairs, readStoreHistory } from "../fakes/store-history.ts";
+import { describeSigned } from "../fakes/slashable-pair.ts";
 import { until } from "../fakes/until.ts";
 import { Random } from "../simulation/random.ts";
 
@@ -144,7 +145,13 @@ describe(`the running signer, seed ${seed}`, () => {
     const unwritten = load.releases.filter(
       ({ key, signingRoot }) => !written.has(`${key} ${encodeHex(signingRoot)}`),
     );
-    assert.equal(unwritten.length, 0);
+    assert.deepEqual(
+      unwritten.map(({ key, claim, signingRoot }) =>
+        `${key.slice(0, 10)} ${describeSigned({ claim, root: encodeHex(signingRoot) })}`,
+      ),
+      [],
+      "nothing left without its receipt",
+    );
     t.diagnostic(`${load.summary()}; ${written.size} receipts`);
   });
 });

@@ -33,6 +33,10 @@ const BLOCKS: readonly Signed[] = ROOTS.flatMap((root) =>
   upTo(EPOCH_MAX).map((slot) => ({ claim: { kind: "block" as const, slot: BigInt(slot) }, root })),
 );
 
+function isSmall({ claim }: Signed): boolean {
+  return claim.kind === "block" ? claim.slot <= 2n : claim.target <= 3n && claim.source <= 3n;
+}
+
 function upTo(last: number): readonly number[] {
   return Array.from({ length: last + 1 }, (_, number) => number);
 }
@@ -122,8 +126,6 @@ test("every history of blocks agrees with both oracles, and holds no slashable p
 });
 
 test("every history of blocks and votes together agrees with both oracles", () => {
-  const isSmall = ({ claim }: Signed) =>
-    claim.kind === "block" ? claim.slot <= 2n : claim.target <= 3n && claim.source <= 3n;
   const count = compareAll([...BLOCKS, ...VOTES].filter(isSmall), 5);
   process.stdout.write(`slashing oracle: ${count} decisions on both\n`);
   assert(count > 100_000);

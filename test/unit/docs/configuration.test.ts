@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeAddress } from "../../../shared/address.ts";
 import { type Config, parseConfig } from "../../../parent/ops/config.ts";
+import { encodeAddress } from "../../../shared/address.ts";
 import { blocksOf, leavesOf, rowsOf } from "./page.ts";
 
 const PAGE = "configuration.md";
@@ -17,7 +17,7 @@ test("docs/configuration.md has examples that parseConfig takes", () => {
   const config = parsed(least);
   assert.deepEqual(config.bundles, [{ kind: "directory", path: "/etc/redoubt/bundles" }]);
   assert.equal(parsed(full).api.clients.length, 2);
-  const withFile = `${JSON.stringify({ ...Object(JSON.parse(least)), credentials: JSON.parse(credentials) })}`;
+  const withFile = least.replace('{ "kind": "imds" }', credentials.trim());
   assert.equal(parsed(withFile).credentials.kind, "file");
 });
 

@@ -5,8 +5,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { KIND_RULES } from "../../../enclave/core/chains/ethereum/kind-rule.ts";
 import { ALLOWED, NEXT, type Phase } from "../../../enclave/core/phase.ts";
-import { EnclaveLink } from "../../../parent/link/enclave-link.ts";
 import { HTTP_STATUS } from "../../../parent/api/status.ts";
+import { EnclaveLink } from "../../../parent/link/enclave-link.ts";
 import { Metrics } from "../../../parent/ops/metrics.ts";
 import { type WatchedParts, watchParts } from "../../../parent/ops/part-metrics.ts";
 import { USAGE as START_USAGE } from "../../../scripts/local/options.ts";
@@ -116,9 +116,11 @@ async function metricTable(): Promise<string> {
   const metrics = new Metrics();
   metrics.watch(new FakeSigner());
   watchParts(metrics.registry, SILENT_PARTS);
-  const described = await metrics.registry.getMetricsAsJSON();
-  const ours = described.filter(({ name }) => !/^(nodejs|process)_/.test(name));
-  const rows = ours.map(({ name, type, help }) => [`\`${name}\``, String(type), help]);
+  const text = await metrics.registry.metrics();
+  const described = [...text.matchAll(/^# HELP (\w+) (.*)\n# TYPE \w+ (\w+)$/gm)];
+  const rows = described
+    .filter(([, name = ""]) => !/^(nodejs|process)_/.test(name))
+    .map(([, name = "", what = "", type = ""]) => [`\`${name}\``, type, what]);
   return tableOf(["metric", "type", "what"], rows);
 }
 

@@ -3,9 +3,12 @@ import { test } from "node:test";
 import { ENCLAVE_METHODS, STORE_METHODS } from "../../../shared/wire/methods.ts";
 import { rowsOf } from "./page.ts";
 
+function isMethod(name: string): boolean {
+  return /^[a-z]+(\.[a-z]+)?$/.test(name);
+}
+
 test("docs/protocol.md lists every method, and no other", () => {
   const methods = [...Object.keys(ENCLAVE_METHODS), ...Object.keys(STORE_METHODS)];
-  const isMethod = (name: string): boolean => /^[a-z]+(\.[a-z]+)?$/.test(name);
   const listed = rowsOf("protocol.md").map(([name = ""]) => name);
   assert.deepEqual(listed.filter(isMethod), methods);
 });
