@@ -2,6 +2,8 @@
 // are never reused and never changed. The text is for people, is chosen by code alone, and never
 // crosses the wire. A code that is not in this table is refused wherever it arrives.
 
+import { encodePrefixedHex } from "./bytes/hex.ts";
+
 export const ERRORS = {
   // 100: frames and messages between parent and enclave
   FRAME_OVERSIZE: { number: 100, text: "the frame is larger than its limit" },
@@ -166,6 +168,17 @@ export function refusal<Code extends ErrorCode>(
   ...detail: readonly Detail[]
 ): Refusal<Code> {
   return detail.length === 0 ? { code } : { code, detail };
+}
+
+/** The details with their names, for people: `slotFrom 12, sourceFrom 3`; empty without any. */
+export function describeDetail({ code, detail = [] }: Refusal): string {
+  const names = DETAIL_NAMES[code] ?? [];
+  return detail
+    .map((value, index) => {
+      const text = value instanceof Uint8Array ? encodePrefixedHex(value) : String(value);
+      return `${names[index] ?? "detail"} ${text}`;
+    })
+    .join(", ");
 }
 
 function buildCodeByNumber(): ReadonlyMap<number, ErrorCode> {

@@ -3,6 +3,7 @@
 // not in its one form, refuses the whole file. It must never have a default that allows more than
 // the file says.
 
+import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { parseKeyArn } from "../../shared/key-arn.ts";
@@ -16,7 +17,7 @@ import {
 import { err, ok, type Result } from "../../shared/result.ts";
 import { readCustomNetwork } from "./chains/ethereum/custom-network.ts";
 import type { EthereumNetwork } from "./chains/ethereum/network.ts";
-import { publicNetwork } from "./chains/ethereum/public-network.ts";
+import { PUBLIC_NETWORKS, publicNetwork } from "./chains/ethereum/public-network.ts";
 import type { HighWatermark } from "./chains/ethereum/time-bound.ts";
 import {
   JsonMismatch,
@@ -93,9 +94,25 @@ function readEthereum(value: unknown): Manifest["ethereum"] {
 }
 
 function readNetwork(value: unknown): EthereumNetwork {
-  if (typeof value !== "string") return readCustomNetwork(value, "ethereum.network");
+  if (typeof value !== "string") return readOwnNetwork(value);
   const network = publicNetwork(value);
   if (network === undefined) throw new JsonMismatch("ethereum.network");
+  return network;
+}
+
+/**
+ * A custom network may be a public one with forks that this release does not know yet. Its clock
+ * must then be the public one's: another genesis time or slot duration would move the boot floor.
+ */
+function readOwnNetwork(value: unknown): EthereumNetwork {
+  const network = readCustomNetwork(value, "ethereum.network");
+  const known = PUBLIC_NETWORKS.find((other) =>
+    isEqualBytes(other.genesisValidatorsRoot, network.genesisValidatorsRoot),
+  );
+  for (const field of ["preset", "genesisTimeMs", "slotDurationMs"] as const) {
+    if (known === undefined || known[field] === network[field]) continue;
+    throw new JsonMismatch(`ethereum.network.${field}`);
+  }
   return network;
 }
 

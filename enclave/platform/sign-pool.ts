@@ -136,6 +136,8 @@ class ThreadedSignPool implements SignPool {
   }
 
   async close(): Promise<void> {
+    // Of requests that were refused meanwhile, or whose link is gone: nobody waits for them.
+    this.#queue = [];
     await Promise.all(this.#threads.map((thread) => thread.close()));
     this.#signers.clear();
   }

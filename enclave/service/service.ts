@@ -4,6 +4,7 @@
 
 import { encodeStatement } from "../../shared/attestation/statement.ts";
 import { parseBundle } from "../../shared/bundle/format.ts";
+import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { COMMIT_COUNT_MAX } from "../../shared/limits.ts";
@@ -13,7 +14,7 @@ import type { Handlers } from "../../shared/wire/link.ts";
 import type { AnswerOf, ENCLAVE_METHODS, EnclaveMethod } from "../../shared/wire/methods.ts";
 import type { TrustedTime } from "../attestation/trusted-time.ts";
 import type { EthereumFloor } from "../core/chains/ethereum/slashing-rule.ts";
-import { bootFloorAt } from "../core/chains/ethereum/time-bound.ts";
+import { bootFloorAt, decideImportTime } from "../core/chains/ethereum/time-bound.ts";
 import type { Manifest } from "../core/manifest.ts";
 import { Life } from "../core/phase.ts";
 import type { KeyReleaser, Nsm, SignPool, StateStore } from "../core/ports.ts";
@@ -213,12 +214,16 @@ class Service {
     params: Parameters<EnclaveHandlers["state.import"]>[0],
   ): Promise<Answer<"state.import">> {
     invariant(this.#manifest !== null, "state is imported after the manifest is measured");
-    const { genesisValidatorsRoot: expected } = this.#manifest.value.ethereum.network;
-    if (!expected.every((byte, index) => byte === params.genesisValidatorsRoot[index])) {
+    const { network } = this.#manifest.value.ethereum;
+    if (!isEqualBytes(network.genesisValidatorsRoot, params.genesisValidatorsRoot)) {
       return err(refusal("INTERCHANGE_NETWORK"));
     }
     const timeMs = this.#parts.time.nowMs();
     if (timeMs === null) return err(refusal("TIME_STALE"));
+    for (const floor of params.floors) {
+      const beyond = decideImportTime(network, timeMs, floor);
+      if (beyond !== null) return err(beyond);
+    }
     invariant(params.floors.length <= COMMIT_COUNT_MAX, "an import is bounded by its field");
     return this.#loadedAccounts.import(params.floors, params.isDryRun, timeMs);
   }

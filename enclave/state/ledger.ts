@@ -4,6 +4,7 @@
 // It must never report success before the store did, and never retry a write by itself: after an
 // unknown outcome it reads first, and decides again.
 
+import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { COMMIT_COUNT_MAX, PAGE_COUNT_MAX } from "../../shared/limits.ts";
@@ -32,6 +33,11 @@ export class Account<R, F> implements RecordOwner {
   /** The last write that is under way; null when there is none. */
   pending: PendingWrite<R> | null = null;
   refreshing: Promise<Result<null, Refusal>> | null = null;
+  /**
+   * By kind, the last root whose own write was not seen to be done. The next write carries it into
+   * the record all the same, where it is durable; what the history may lack is its receipt.
+   */
+  readonly unreceipted = new Map<string, Uint8Array>();
 
   constructor(owner: RecordOwner) {
     this.scope = owner.scope;
@@ -46,6 +52,7 @@ type PendingWrite<R> = {
   readonly account: Account<R, unknown>;
   readonly link: Link<R>;
   readonly write: RecordWrite;
+  readonly receipt: Receipt;
   readonly generation: number;
   readonly waiters: ((settled: Settled) => void)[];
 };
@@ -111,6 +118,11 @@ export class Ledger<R, C, F> {
     const isPending = account.pending !== null;
     const decision = decideClaim(this.#rule, entry, claim, signingRoot, floor, isPending);
     const retry = () => this.record(account, claim, signingRoot, receipt, retryCount + 1);
+    // Only what the raised record states already: anything else has its own record to write.
+    const isRepeat = decision.kind === "release" || decision.kind === "await";
+    if (isRepeat && isUnreceipted(account, receipt)) {
+      return settle(this.#rewrite(account, receipt), retry);
+    }
     switch (decision.kind) {
       case "refuse":
         return err(decision.refusal);
@@ -156,6 +168,14 @@ export class Ledger<R, C, F> {
     return settle(this.#write(account, next, base, receipt), retry);
   }
 
+  /** The raised record once more, with the receipt that a repeat must have before it is released. */
+  #rewrite(account: Account<R, F>, receipt: Receipt): PendingWrite<R> {
+    const { raised, durable } = account.entry;
+    const base = account.pending === null ? durable : raised;
+    invariant(raised !== null && base !== null, "what is repeated has a record");
+    return this.#write(account, raised.record, base, receipt);
+  }
+
   #write(account: Account<R, F>, record: R, base: Link<R>, receipt: Receipt): PendingWrite<R> {
     const seq = base.seq + 1;
     const receiptBytes = encodeReceipt(receipt, seq, base.head);
@@ -169,9 +189,11 @@ export class Ledger<R, C, F> {
         record: encodeRecord(this.#rule, account, link),
         receipt: receiptBytes,
       },
+      receipt,
       generation: account.entry.generation,
       waiters: [],
     };
+    if (isUnreceipted(account, receipt)) account.unreceipted.delete(receipt.kind);
     raise(account.entry, link);
     account.pending = pending;
     this.#queue.push(pending);
@@ -219,8 +241,10 @@ export class Ledger<R, C, F> {
     for (const pending of taken) {
       const { account } = pending;
       // Built on a record that was overtaken meanwhile: not sent, decided again.
-      if (pending.generation !== account.entry.generation) tell(pending, "retry");
-      else if (group.has(account) || group.size === COMMIT_COUNT_MAX) rest.push(pending);
+      if (pending.generation !== account.entry.generation) {
+        remember(pending);
+        tell(pending, "retry");
+      } else if (group.has(account) || group.size === COMMIT_COUNT_MAX) rest.push(pending);
       else group.set(account, pending);
     }
     // What was decided again just now was queued anew, and comes after.
@@ -238,6 +262,7 @@ export class Ledger<R, C, F> {
       return DURABLE;
     }
     account.pending = null;
+    remember(pending);
     if (outcome?.kind === "conflict") {
       this.#adopt(account, outcome.stored, "conflict");
       return "retry";
@@ -266,6 +291,16 @@ export class Ledger<R, C, F> {
     account.entry.generation += 1;
     account.entry.fault = opened.error;
   }
+}
+
+function isUnreceipted<R, F>(account: Account<R, F>, { kind, signingRoot }: Receipt): boolean {
+  const root = account.unreceipted.get(kind);
+  return root !== undefined && signingRoot !== null && isEqualBytes(root, signingRoot);
+}
+
+/** Its receipt may not be in the history: a repeat of it is written again before it is released. */
+function remember<R>({ account, receipt }: PendingWrite<R>): void {
+  if (receipt.signingRoot !== null) account.unreceipted.set(receipt.kind, receipt.signingRoot);
 }
 
 function tell<R>(pending: PendingWrite<R>, settled: Settled): void {

@@ -2,7 +2,7 @@
 // open behind which an unread body of unknown size is still coming.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Refusal } from "../../shared/errors.ts";
+import { describeDetail, type Refusal } from "../../shared/errors.ts";
 import { BODY_BYTES_MAX } from "../../shared/limits.ts";
 import { JSON_HEADERS } from "./accept.ts";
 import type { ApiContext, Edge } from "./edge.ts";
@@ -34,9 +34,11 @@ export function refuseRaw(
 function account(
   edge: Edge,
   { socket }: IncomingMessage,
-  { code }: Refusal,
+  cause: Refusal,
   key: string | undefined,
 ): void {
+  const { code } = cause;
+  const reason = describeDetail(cause);
   edge.metrics.refused(code);
   const client = edge.peers.of(socket)?.client?.name;
   const address = socket.remoteAddress;
@@ -45,6 +47,7 @@ function account(
     status: HTTP_STATUS[code],
     ...(client === undefined ? {} : { client }),
     ...(key === undefined ? {} : { key }),
+    ...(reason === "" ? {} : { reason }),
     ...(address === undefined ? {} : { address }),
   });
 }

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
-import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
+import { describeDetail, type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { ENCLAVE_METHODS, ParamsOf } from "../../shared/wire/methods.ts";
 import type { EnclaveStatus, Log, ReloadState, SignerKey } from "../ports.ts";
@@ -162,8 +162,10 @@ export class Provisioner {
     if (this.#loggedFailure !== error.code) {
       this.#loggedFailure = error.code;
       const phase = this.#link.status()?.phase;
+      const reason = describeDetail(error);
       this.#log.error("enclave.not-ready", {
         code: error.code,
+        ...(reason === "" ? {} : { reason }),
         ...(phase === undefined ? {} : { phase }),
       });
     }
@@ -208,6 +210,8 @@ export class Provisioner {
         count: this.#keys.length,
         version: status.value.software,
         durationMs: Math.round(performance.now() - startMs),
+        // From which slot and target epoch on it signs.
+        ...floorFields(status.value),
       });
     }
     return loaded;
@@ -289,4 +293,8 @@ function reloaded(outcome: Result<readonly BundleFailure[], Refusal>): ReloadSta
   const lastError = outcome.value[0]?.code ?? null;
   const status = lastError === null ? "completed" : "completed_with_errors";
   return { status, lastOperationTime, lastError };
+}
+
+function floorFields({ floor }: EnclaveStatus): { slot?: string; epoch?: string } {
+  return floor === null ? {} : { slot: String(floor.slot), epoch: String(floor.target) };
 }

@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import type { Address } from "../../shared/address.ts";
+import { isBundleName, isSecretPrefix } from "../../shared/bundle/chunks.ts";
 import { BUNDLE_COUNT_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { addressOf } from "./address-schema.ts";
@@ -23,8 +24,8 @@ const LOG_LEVELS = ["error", "warn", "info"] as const;
 /** `host:443` as the relay's preface and TLS name it. */
 const hostPort = z.string().regex(/^[a-z0-9.-]{1,253}:[1-9]\d{0,4}$/, "expected host:port");
 const region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "expected an AWS region");
-const secretPrefix = z.string().regex(/^[A-Za-z0-9/_+=.@-]{1,256}$/, "expected a secret's prefix");
-const bundleName = z.string().regex(/^[A-Za-z0-9_+=.@-]{1,128}$/, "expected a bundle's name");
+const secretPrefix = z.string().refine(isSecretPrefix, "expected a secret's prefix");
+const bundleName = z.string().refine(isBundleName, "expected a bundle's name");
 
 /** The schema, with paths made absolute from the folder of the file. */
 function configSchema(folder: string) {

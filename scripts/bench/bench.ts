@@ -15,14 +15,21 @@ const LOAD_KEY_COUNT = 1000;
 /** The load at which the CPU of a signature is compared (DESIGN.md, Budgets). */
 const RATIO_CONCURRENCY = 64;
 
-const { values } = parseArgs({
-  strict: true,
-  options: { json: { type: "boolean" }, quick: { type: "boolean" } },
-});
+const values = readOptions();
 const isQuick = values.quick === true;
 const seconds = isQuick ? 2 : 8;
 const concurrencies = isQuick ? [1, RATIO_CONCURRENCY] : [1, 8, RATIO_CONCURRENCY, 256];
 const bootKeyCounts = isQuick ? [1] : [1, 1000, 10_000];
+
+function readOptions() {
+  const flag = { type: "boolean" } as const;
+  try {
+    return parseArgs({ strict: true, options: { json: flag, quick: flag } }).values;
+  } catch {
+    process.stderr.write("usage: npm run bench -- [--json] [--quick]\n");
+    process.exit(2);
+  }
+}
 
 function say(line: string): void {
   process.stderr.write(`bench: ${line}\n`);

@@ -4,8 +4,7 @@
 
 import { createConnection, type Socket } from "node:net";
 import { parseAddress } from "../../shared/address.ts";
-import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
-import { DETAIL_NAMES, ERRORS, type Refusal, refusal } from "../../shared/errors.ts";
+import { describeDetail, ERRORS, type Refusal, refusal } from "../../shared/errors.ts";
 import { ADMIN_DEADLINE_MS, CONNECT_DEADLINE_MS } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { Caller } from "../../shared/wire/link.ts";
@@ -77,11 +76,7 @@ function connect(path: string): Promise<Socket | null> {
 
 /** One line for people: the code, its text, and the values that belong to it. */
 export function describeRefusal(error: Refusal): string {
-  const names = DETAIL_NAMES[error.code] ?? [];
-  const details = (error.detail ?? []).map((value, index) => {
-    const text = value instanceof Uint8Array ? encodePrefixedHex(value) : String(value);
-    return `${names[index] ?? "detail"} ${text}`;
-  });
-  const suffix = details.length === 0 ? "" : ` (${details.join(", ")})`;
+  const detail = describeDetail(error);
+  const suffix = detail === "" ? "" : ` (${detail})`;
   return `${error.code}: ${ERRORS[error.code].text}${suffix}`;
 }

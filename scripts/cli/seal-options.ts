@@ -1,21 +1,28 @@
 // The command line of `redoubt seal`.
 
+import { basename } from "node:path";
 import { parseArgs } from "node:util";
+import { isBundleName, isSecretPrefix } from "../../shared/bundle/chunks.ts";
 import { type KeyArn, parseKeyArn } from "../../shared/key-arn.ts";
 import { KEY_COUNT_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { type AwsOptions, readCredentials } from "./aws-options.ts";
 import type { PasswordSource } from "./keystore-folder.ts";
+import type { SecretsTarget } from "./secret-writer.ts";
 
 export const SEAL_USAGE = `redoubt seal --keystores DIR (--password-file FILE | --passwords DIR)
-             --kms-key ARN --out FILE.bundle [options]
+             --kms-key ARN --out FILE.bundle [--to-secrets-manager PREFIX] [options]
+redoubt seal --send FILE.bundle --to-secrets-manager PREFIX [options]
 redoubt seal --show FILE.bundle [--json]
 
 Opens the EIP-2335 keystores of a folder and seals their keys into a bundle, under a data key that
-KMS makes and gives back to an attested enclave only. Needs kms:GenerateDataKey on the key, and
-nothing else. When a keystore can't be opened, nothing is sealed and every reason is listed; run
+KMS makes and gives back to an attested enclave only. Needs kms:GenerateDataKey on the key. When a keystore can't be opened, nothing is sealed and every reason is listed; run
 again after the repair: what was opened is kept, encrypted under the keystores' own passwords, in
 FILE.bundle.partial, and is not opened again.
+
+With --to-secrets-manager the bundle is then written to AWS Secrets Manager too, as PREFIX/FILE/0000
+and so on, in the place of what was there. When that fails, the file is there: go on with --send.
+Needs secretsmanager:PutSecretValue, CreateSecret, DescribeSecret and DeleteSecret on PREFIX/*.
 
   --keystores DIR        folder with *.json; other JSON (deposit data) is listed and ignored
   --password-file FILE   one password for all keystores
@@ -26,12 +33,18 @@ FILE.bundle.partial, and is not opened again.
   --skip-failed          seal the others although some keystores failed
   --jobs N               keystores opened at once (default: as processors and memory allow)
   --kms-endpoint URL     another endpoint of KMS
-  --kms-ca PEM           the only trust anchors for that endpoint
+  --kms-ca PEM           the only trust anchors for KMS and Secrets Manager
+  --to-secrets-manager PREFIX
+                         write the bundle there too, as \`bundles\` of the parent read it
+  --region R             of Secrets Manager (default: that of the KMS key)
+  --secrets-endpoint URL another endpoint of Secrets Manager
   --credentials FILE     AWS credentials as JSON (default: AWS_* variables, profile, role)
   --json                 one JSON object on stdout instead of text
+  --send FILE            write a sealed bundle to Secrets Manager; no key is opened
   --show FILE            print what a bundle says in the clear: id, KMS key, number of keys
 
-Exit codes: 0 sealed, 1 something failed and nothing was sealed, 2 wrong usage.
+Exit codes: 0 sealed, 1 something failed, 2 wrong usage. When keystores or KMS fail, nothing is
+sealed.
 
 Example:
   redoubt seal --keystores validator_keys --password-file password.txt \\
@@ -48,11 +61,20 @@ export type SealOptions = {
   readonly jobCount: number | null;
   readonly keysPerBundle: number;
   readonly isSkippingFailed: boolean;
+  /** Null: into files only. */
+  readonly secrets: SecretsTarget | null;
+};
+
+/** The region is null when the bundle's KMS key says it. */
+export type SendOptions = Omit<SecretsTarget, "region"> & {
+  readonly file: string;
+  readonly region: string | null;
 };
 
 export type SealRequest =
   | { readonly kind: "help" }
   | { readonly kind: "show"; readonly file: string; readonly isJson: boolean }
+  | { readonly kind: "send"; readonly options: SendOptions; readonly isJson: boolean }
   | { readonly kind: "seal"; readonly options: SealOptions; readonly isJson: boolean };
 
 const OPTIONS = {
@@ -63,10 +85,14 @@ const OPTIONS = {
   out: { type: "string" },
   "kms-endpoint": { type: "string" },
   "kms-ca": { type: "string" },
+  "to-secrets-manager": { type: "string" },
+  region: { type: "string" },
+  "secrets-endpoint": { type: "string" },
   credentials: { type: "string" },
   jobs: { type: "string" },
   "keys-per-bundle": { type: "string" },
   "skip-failed": { type: "boolean" },
+  send: { type: "string" },
   show: { type: "string" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -84,6 +110,10 @@ export async function parseSealArgs(args: readonly string[]): Promise<Result<Sea
   if (values.help === true) return ok({ kind: "help" });
   const isJson = values.json === true;
   if (values.show !== undefined) return ok({ kind: "show", file: values.show, isJson });
+  if (values.send !== undefined) {
+    const sending = await parseSending(values, values.send);
+    return sending.ok ? ok({ kind: "send", options: sending.value, isJson }) : sending;
+  }
   const options = await parseSealing(values);
   return options.ok ? ok({ kind: "seal", options: options.value, isJson }) : options;
 }
@@ -104,19 +134,73 @@ async function parseSealing(values: Values): Promise<Result<SealOptions, string>
   }
   const endpoint = values["kms-endpoint"] ?? null;
   if (endpoint !== null && !URL.canParse(endpoint)) return err("--kms-endpoint must be a URL");
-  const credentials =
-    values.credentials === undefined ? null : await readCredentials(values.credentials);
-  if (credentials?.ok === false) return credentials;
+  const aws = await parseAws(values);
+  if (!aws.ok) return aws;
+  const target = parseTarget(values, aws.value);
+  if (!target.ok) return target;
+  if (target.value !== null && !isBundleName(`${bundleNameOf(out)}-${KEY_COUNT_MAX}`)) {
+    return err("--out must have a name that fits into a secret's: letters, digits, _+=.@-");
+  }
   return ok({
     keystoresDir: keystores,
     passwords,
     keyArn: keyArn.value,
     out,
-    aws: { endpoint, caFile: values["kms-ca"] ?? null, credentials: credentials?.value ?? null },
+    aws: { ...aws.value, endpoint },
     jobCount,
     keysPerBundle: keysPerBundle ?? KEY_COUNT_MAX,
     isSkippingFailed: values["skip-failed"] === true,
+    secrets:
+      target.value === null
+        ? null
+        : { ...target.value, region: target.value.region ?? keyArn.value.region },
   });
+}
+
+async function parseSending(values: Values, file: string): Promise<Result<SendOptions, string>> {
+  if (values.keystores !== undefined) return err("give either --keystores or --send");
+  if (!file.endsWith(".bundle") || !isBundleName(bundleNameOf(file))) {
+    return err("--send takes NAME.bundle, with a name of letters, digits, _+=.@-");
+  }
+  const aws = await parseAws(values);
+  if (!aws.ok) return aws;
+  const target = parseTarget(values, aws.value);
+  if (!target.ok) return target;
+  if (target.value === null) return err("--to-secrets-manager is missing");
+  return ok({ ...target.value, file });
+}
+
+/** A bundle's name is that of its file. */
+export function bundleNameOf(file: string): string {
+  return basename(file, ".bundle");
+}
+
+/** What all services have in common. */
+async function parseAws(values: Values): Promise<Result<Omit<AwsOptions, "endpoint">, string>> {
+  const credentials =
+    values.credentials === undefined ? null : await readCredentials(values.credentials);
+  if (credentials?.ok === false) return credentials;
+  return ok({ caFile: values["kms-ca"] ?? null, credentials: credentials?.value ?? null });
+}
+
+/** Null when bundles go into files only. */
+function parseTarget(
+  values: Values,
+  aws: Omit<AwsOptions, "endpoint">,
+): Result<Omit<SendOptions, "file"> | null, string> {
+  const { "to-secrets-manager": prefix, region, "secrets-endpoint": endpoint } = values;
+  if (prefix === undefined) {
+    const isStray = region !== undefined || endpoint !== undefined;
+    return isStray ? err("--region and --secrets-endpoint need --to-secrets-manager") : ok(null);
+  }
+  if (!isSecretPrefix(prefix)) return err("--to-secrets-manager takes letters, digits, /_+=.@-");
+  if (region !== undefined && !/^[a-z]{2}(-[a-z]+)+-\d$/.test(region)) {
+    return err("--region must be an AWS region");
+  }
+  if (endpoint !== undefined && !URL.canParse(endpoint)) {
+    return err("--secrets-endpoint must be a URL");
+  }
+  return ok({ prefix, region: region ?? null, aws: { ...aws, endpoint: endpoint ?? null } });
 }
 
 function parsePasswords(file: string | undefined, dir: string | undefined): PasswordSource | null {

@@ -21,18 +21,22 @@ import {
   readKeystoreFolder,
 } from "./keystore-folder.ts";
 import { PARTIAL_COST, type PartialCost, PartialFile } from "./partial-file.ts";
-import { Progress, type ProgressOutput } from "./progress.ts";
-import { parseSealArgs, SEAL_USAGE, type SealOptions } from "./seal-options.ts";
+import { Progress } from "./progress.ts";
+import { bundleNameOf, parseSealArgs, SEAL_USAGE, type SealOptions } from "./seal-options.ts";
+import { printStored, runSend } from "./seal-send.ts";
+import { type SecretPorts, type StoredBundle, storeBundles } from "./secret-writer.ts";
 
 /** What tests replace. */
-export type SealPorts = {
+export type SealPorts = SecretPorts & {
   readonly stdout: { write(text: string): unknown };
-  readonly stderr: ProgressOutput;
-  readonly signal: AbortSignal;
-  readonly nowMs: () => number;
   /** Null: KMS over the network. */
   readonly generateDataKey: GenerateDataKey | null;
   readonly partialCost: PartialCost;
+};
+
+type SealedFiles = {
+  readonly bundles: SealReport["bundles"];
+  readonly files: readonly NewFile[];
 };
 
 type FileReport = {
@@ -43,9 +47,11 @@ type FileReport = {
 };
 
 type SealReport = {
+  /** The files are there; `error` may still say why not all of them are in Secrets Manager. */
   readonly isSealed: boolean;
   readonly error: string | null;
   readonly bundles: readonly { file: string; id: string; keyCount: number }[];
+  readonly secrets: readonly StoredBundle[];
   readonly resumedCount: number;
   readonly keystores: readonly FileReport[];
 };
@@ -68,6 +74,7 @@ export const command: Command = {
         signal: abort.signal,
         nowMs: () => Date.now(),
         generateDataKey: null,
+        secrets: null,
         partialCost: PARTIAL_COST,
       });
     } finally {
@@ -89,6 +96,9 @@ export async function runSeal(args: readonly string[], ports: SealPorts): Promis
   if (request.value.kind === "show") {
     return showBundle(request.value.file, request.value.isJson, ports);
   }
+  if (request.value.kind === "send") {
+    return runSend(request.value.options, request.value.isJson, ports);
+  }
   const { options, isJson } = request.value;
   const outcome = await seal(options, ports);
   if (!outcome.ok) {
@@ -97,7 +107,7 @@ export async function runSeal(args: readonly string[], ports: SealPorts): Promis
   }
   if (isJson) ports.stdout.write(`${JSON.stringify(outcome.value)}\n`);
   else printReport(outcome.value, ports);
-  return outcome.value.isSealed ? 0 : 1;
+  return outcome.value.error === null ? 0 : 1;
 }
 
 /** The error is a wrong usage: nothing was begun. */
@@ -127,14 +137,14 @@ async function seal(options: SealOptions, ports: SealPorts): Promise<Result<Seal
   const keystores = outcomes.map(fileReportOf);
   try {
     const sealed = await sealOutcomes(outcomes, keystores, options, ports);
-    if (sealed.ok) await partial.remove();
-    return ok({
-      isSealed: sealed.ok,
-      error: sealed.ok ? null : sealed.error,
-      bundles: sealed.ok ? sealed.value : [],
-      resumedCount,
-      keystores,
-    });
+    if (!sealed.ok) {
+      const { error } = sealed;
+      return ok({ isSealed: false, error, bundles: [], secrets: [], resumedCount, keystores });
+    }
+    await partial.remove();
+    const { stored, error } = await store(sealed.value.files, options, ports);
+    const { bundles } = sealed.value;
+    return ok({ isSealed: true, error, bundles, secrets: stored, resumedCount, keystores });
   } finally {
     await partial.close();
     for (const { outcome } of opened) if (outcome.ok) wipe(outcome.value.secret);
@@ -181,7 +191,7 @@ async function sealOutcomes(
   reports: readonly FileReport[],
   options: SealOptions,
   ports: SealPorts,
-): Promise<Result<SealReport["bundles"], string>> {
+): Promise<Result<SealedFiles, string>> {
   if (ports.signal.aborted) return err("interrupted; run again to go on from here");
   const failedCount = reports.filter((report) => report.status === "failed").length;
   if (failedCount > 0 && !options.isSkippingFailed) {
@@ -212,7 +222,17 @@ async function sealOutcomes(
   } catch (error) {
     return err(`can't write the bundle: ${error instanceof Error ? error.message : "unknown"}`);
   }
-  return ok(bundles);
+  return ok({ bundles, files });
+}
+
+/** The files are there before: what fails here is done again with `--send`. */
+async function store(files: readonly NewFile[], options: SealOptions, ports: SealPorts) {
+  if (options.secrets === null) return { stored: [], error: null };
+  const named = files.map(({ path, bytes }) => ({ name: bundleNameOf(path), bytes }));
+  const { stored, error } = await storeBundles(named, options.secrets, ports);
+  if (error === null) return { stored, error };
+  const left = files.slice(stored.length).map(({ path }) => path);
+  return { stored, error: `${error}; sealed, but not sent (see --send): ${left.join(", ")}` };
 }
 
 /** The AWS SDK is loaded here and not above: it takes longer than most commands do. */
@@ -240,6 +260,7 @@ function printReport(report: SealReport, ports: SealPorts): void {
   for (const { file, id, keyCount } of report.bundles) {
     ports.stdout.write(`sealed ${file}: ${keyCount} keys, bundle ${id}\n`);
   }
+  printStored(report.secrets, ports.stdout);
   if (report.error !== null) ports.stderr.write(`redoubt seal: ${report.error}\n`);
 }
 

@@ -45,6 +45,13 @@ export function optionalNumber(object: JsonObject, name: string): number | undef
   return value;
 }
 
+export function optionalFlag(object: JsonObject, name: string): boolean | undefined {
+  const value = object[name];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value !== "boolean") throw validation(`${name} is not a boolean`);
+  return value;
+}
+
 export function optionalObject(object: JsonObject, name: string): JsonObject | undefined {
   const value = object[name];
   if (value === undefined || value === null) return undefined;

@@ -1,5 +1,6 @@
 // The local Secrets Manager: the operations that Redoubt uses, one file for each secret. It keeps
-// the newest version only, and never deletes at once what it is asked to delete later.
+// the newest version only. A secret that is to be deleted later is there but answers nothing, as on
+// AWS; its time never comes.
 
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -10,6 +11,7 @@ import type { AwsService } from "./aws-server.ts";
 import {
   isJsonObject,
   type JsonObject,
+  optionalFlag,
   optionalList,
   optionalNumber,
   optionalText,
@@ -24,10 +26,16 @@ type Secret = {
   readonly VersionId: string;
   readonly SecretBinary?: string;
   readonly SecretString?: string;
+  /** Unix seconds from which on it is to be deleted; answers of AWS have it in this form. */
+  readonly DeletedDate?: number;
 };
+
+type SecretValue = Pick<Secret, "SecretBinary" | "SecretString">;
 
 const NAME = /^[A-Za-z0-9/_+=.@-]{1,512}$/;
 const PAGE_COUNT_MAX = 100;
+const RECOVERY_DAYS = { min: 7, max: 30 } as const;
+const DAY_SECONDS = 86_400;
 
 export function createLocalSecretsManager(folder: string, arnPrefix: string): AwsService {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -38,15 +46,15 @@ export function createLocalSecretsManager(folder: string, arnPrefix: string): Aw
     operations: {
       CreateSecret: (body) => create(store, body),
       PutSecretValue: (body) => {
-        const secret = store.find(requiredText(body, "SecretId"));
+        const secret = store.findLive(requiredText(body, "SecretId"));
         return headOf(store.write(secret.Name, valueOf(body)));
       },
-      GetSecretValue: (body) => ({ ...store.find(requiredText(body, "SecretId")) }),
-      DeleteSecret: (body) => {
-        const secret = store.find(requiredText(body, "SecretId"));
-        store.remove(secret.Name);
-        return { Name: secret.Name, ARN: secret.ARN };
+      GetSecretValue: (body) => ({ ...store.findLive(requiredText(body, "SecretId")) }),
+      DescribeSecret: (body) => {
+        const { Name, ARN, DeletedDate } = store.find(requiredText(body, "SecretId"));
+        return { Name, ARN, ...(DeletedDate === undefined ? {} : { DeletedDate }) };
       },
+      DeleteSecret: (body) => remove(store, body),
       ListSecrets: (body) => list(store, body),
     },
   };
@@ -73,6 +81,15 @@ class SecretFiles {
     throw new AwsError("ResourceNotFoundException", text);
   }
 
+  /** One that is not to be deleted. */
+  findLive(id: string): Secret {
+    const secret = this.find(id);
+    if (secret.DeletedDate === undefined) return secret;
+    const text =
+      "You can't perform this operation on the secret because it was marked for deletion.";
+    throw new AwsError("InvalidRequestException", text);
+  }
+
   all(): readonly Secret[] {
     const names = readdirSync(this.#folder).filter((name) => name.endsWith(".json"));
     return names
@@ -80,21 +97,29 @@ class SecretFiles {
       .sort((a, b) => (a.Name < b.Name ? -1 : 1));
   }
 
-  write(name: string, value: Pick<Secret, "SecretBinary" | "SecretString">): Secret {
+  write(name: string, value: SecretValue): Secret {
     const secret = {
       Name: name,
       ARN: `${this.#arnPrefix}:secret:${name}-local1`,
       VersionId: randomUUID(),
       ...value,
     };
-    const path = this.#path(name);
-    writeFileSync(`${path}.new`, JSON.stringify(secret), { mode: 0o600 });
-    renameSync(`${path}.new`, path);
+    this.#save(secret);
     return secret;
+  }
+
+  schedule(secret: Secret, deletedDate: number): void {
+    this.#save({ ...secret, DeletedDate: deletedDate });
   }
 
   remove(name: string): void {
     rmSync(this.#path(name));
+  }
+
+  #save(secret: Secret): void {
+    const path = this.#path(secret.Name);
+    writeFileSync(`${path}.new`, JSON.stringify(secret), { mode: 0o600 });
+    renameSync(`${path}.new`, path);
   }
 
   #path(name: string): string {
@@ -106,25 +131,57 @@ function parseSecret(text: string): Secret {
   const file = parseJsonObject(text);
   const binary = optionalText(file, "SecretBinary");
   const plain = optionalText(file, "SecretString");
+  const deletedDate = optionalNumber(file, "DeletedDate");
   return {
     Name: requiredText(file, "Name"),
     ARN: requiredText(file, "ARN"),
     VersionId: requiredText(file, "VersionId"),
     ...(binary === undefined ? {} : { SecretBinary: binary }),
     ...(plain === undefined ? {} : { SecretString: plain }),
+    ...(deletedDate === undefined ? {} : { DeletedDate: deletedDate }),
   };
 }
 
 function create(store: SecretFiles, body: JsonObject): JsonObject {
   const name = requiredText(body, "Name");
   if (!NAME.test(name)) throw validation("Name has a character that is not allowed");
-  if (store.read(name) !== undefined) {
+  const there = store.read(name);
+  if (there?.DeletedDate !== undefined) {
+    const text = `the secret ${name} is already scheduled for deletion`;
+    throw new AwsError("InvalidRequestException", text);
+  }
+  if (there !== undefined) {
     throw new AwsError("ResourceExistsException", `the secret ${name} already exists`);
   }
   return headOf(store.write(name, valueOf(body)));
 }
 
-function valueOf(body: JsonObject): Pick<Secret, "SecretBinary" | "SecretString"> {
+/** At once and without a trace, also when there is none, or after a window of some days. */
+function remove(store: SecretFiles, body: JsonObject): JsonObject {
+  const id = requiredText(body, "SecretId");
+  const days = optionalNumber(body, "RecoveryWindowInDays");
+  const nowSeconds = Math.floor(Date.now() / 1000);
+  if (optionalFlag(body, "ForceDeleteWithoutRecovery") === true) {
+    if (days !== undefined) throw invalidParameter("a window and none exclude each other");
+    const secret = store.read(id) ?? store.all().find(({ ARN }) => ARN === id);
+    if (secret !== undefined) store.remove(secret.Name);
+    return { Name: secret?.Name ?? id, ARN: secret?.ARN ?? id, DeletionDate: nowSeconds };
+  }
+  const windowDays = days ?? RECOVERY_DAYS.max;
+  if (windowDays < RECOVERY_DAYS.min || windowDays > RECOVERY_DAYS.max) {
+    throw invalidParameter("the window has from 7 to 30 days");
+  }
+  const secret = store.findLive(id);
+  const deletionDate = nowSeconds + windowDays * DAY_SECONDS;
+  store.schedule(secret, deletionDate);
+  return { Name: secret.Name, ARN: secret.ARN, DeletionDate: deletionDate };
+}
+
+function invalidParameter(message: string): AwsError {
+  return new AwsError("InvalidParameterException", message);
+}
+
+function valueOf(body: JsonObject): SecretValue {
   const text = optionalText(body, "SecretString");
   if (text === undefined) {
     const binary = requiredBytes(body, "SecretBinary", SECRET_BYTES_MAX);
@@ -141,7 +198,7 @@ function headOf(secret: Secret): JsonObject {
   return { Name: secret.Name, ARN: secret.ARN, VersionId: secret.VersionId };
 }
 
-/** Filters by the beginning of the name only, as `Key: name` does. */
+/** Filters by the beginning of the name only, as `Key: name` does; without what is to be deleted. */
 function list(store: SecretFiles, body: JsonObject): JsonObject {
   const prefixes = optionalList(body, "Filters").flatMap((filter) => {
     if (!isJsonObject(filter) || filter["Key"] !== "name") throw validation("unsupported filter");
@@ -153,7 +210,9 @@ function list(store: SecretFiles, body: JsonObject): JsonObject {
   const matching = store
     .all()
     .filter(
-      ({ Name }) => prefixes.length === 0 || prefixes.some((prefix) => Name.startsWith(prefix)),
+      ({ Name, DeletedDate }) =>
+        DeletedDate === undefined &&
+        (prefixes.length === 0 || prefixes.some((prefix) => Name.startsWith(prefix))),
     );
   const start = Number(optionalText(body, "NextToken") ?? "0");
   const count = optionalNumber(body, "MaxResults") ?? PAGE_COUNT_MAX;

@@ -29,6 +29,7 @@ const DIGEST_BYTES = 32;
 const HEAD_BYTES = MAGIC.length + 2 + 2 + 4 + DIGEST_BYTES;
 const PART_BYTES_MAX = SECRET_BYTES_MAX - HEAD_BYTES;
 export const BUNDLE_CHUNK_COUNT_MAX = Math.ceil(BUNDLE_BYTES_MAX / PART_BYTES_MAX);
+const SECRET_PREFIX = /^[A-Za-z0-9/_+=.@-]{1,256}$/;
 const BUNDLE_NAME = /^[A-Za-z0-9_+=.@-]{1,128}$/;
 const INDEX_DIGITS = 4;
 
@@ -84,6 +85,11 @@ export function joinBundleChunks(
   if (!isOneWhole) return err(refusal("BUNDLE_MALFORMED"));
   const whole = concatBytes(...chunks.map((chunk) => chunk.part));
   return isEqualBytes(sha256(whole), first.digest) ? ok(whole) : err(refusal("BUNDLE_MALFORMED"));
+}
+
+/** What AWS lets a secret's name hold, and short enough for what follows. */
+export function isSecretPrefix(text: string): boolean {
+  return SECRET_PREFIX.test(text);
 }
 
 export function isBundleName(text: string): boolean {

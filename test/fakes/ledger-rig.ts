@@ -56,7 +56,8 @@ export class LedgerRig {
   /** "ok", or the code of the refusal. */
   async ask(claim: EthereumClaim, root: string, account = this.account): Promise<string> {
     const signingRoot = rootOf(root);
-    const receipt = { kind: "BLOCK", heights: [], signingRoot, timeMs: 1 };
+    const kind = claim.kind === "block" ? "BLOCK" : "ATTESTATION";
+    const receipt = { kind, heights: [], signingRoot, timeMs: 1 };
     const answer = await this.ledger.record(account, claim, signingRoot, receipt);
     return answer.ok ? "ok" : answer.error.code;
   }

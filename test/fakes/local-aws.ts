@@ -70,6 +70,7 @@ export async function startLocalAws(context: TestContext): Promise<LocalAws> {
     ...ca.issueCertificate({
       commonName: "aws",
       dnsNames: [KMS_HOST, "localhost"],
+      ipAddresses: ["127.0.0.1"],
       usage: ["server"],
     }),
     services: [kms, createLocalSecretsManager(join(folder, "secrets"), arnPrefix)],

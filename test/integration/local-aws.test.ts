@@ -20,6 +20,7 @@ import {
 import {
   CreateSecretCommand,
   DeleteSecretCommand,
+  DescribeSecretCommand,
   PutSecretValueCommand,
   SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
@@ -163,10 +164,50 @@ test("bundles in the local Secrets Manager are read back whole", async (context)
   const SecretId = encodeChunkName("redoubt", { bundle: "validators", index: 1 });
   await client.send(new PutSecretValueCommand({ SecretId, SecretBinary: Buffer.from("x") }));
   assert.deepEqual((await bundles()).failures, [{ name: "validators", code: "BUNDLE_MALFORMED" }]);
-  await client.send(new DeleteSecretCommand({ SecretId }));
+  await client.send(new DeleteSecretCommand({ SecretId, ForceDeleteWithoutRecovery: true }));
   const incomplete = [{ name: "validators", code: "BUNDLE_INCOMPLETE" }];
   assert.deepEqual((await bundles()).failures, incomplete);
   assert.deepEqual((await bundles(["validators"])).failures, incomplete);
+});
+
+test("a secret that is to be deleted later keeps its name and answers nothing", async (context) => {
+  const program = await startProgram(context);
+  const client = new SecretsManagerClient(clientConfig(program));
+  context.after(() => client.destroy());
+  const SecretId = "later/a/0000";
+  const create = new CreateSecretCommand({ Name: SecretId, SecretString: "x" });
+  await client.send(create);
+  const described = await client.send(new DescribeSecretCommand({ SecretId }));
+  assert.equal(described.DeletedDate, undefined);
+  for (const days of [6, 31]) {
+    const bad = new DeleteSecretCommand({ SecretId, RecoveryWindowInDays: days });
+    await assert.rejects(client.send(bad), { name: "InvalidParameterException" });
+  }
+  const { DeletionDate } = await client.send(
+    new DeleteSecretCommand({ SecretId, RecoveryWindowInDays: 7 }),
+  );
+  const scheduled = await client.send(new DescribeSecretCommand({ SecretId }));
+  assert.deepEqual(scheduled.DeletedDate, DeletionDate);
+  const invalid = { name: "InvalidRequestException" };
+  const put = new PutSecretValueCommand({ SecretId, SecretString: "y" });
+  await assert.rejects(client.send(put), invalid);
+  await assert.rejects(client.send(create), invalid);
+  const { endpoint, caFile } = program;
+  const caPem = readFileSync(caFile, "utf8");
+  const reader = createSecretReader({ region: REGION, endpoint, caPem, credentials: CREDENTIALS });
+  context.after(() => reader.close());
+  assert.deepEqual(await reader.list("later/"), { ok: true, value: [] });
+  const refused = await reader.read(SecretId);
+  assert(!refused.ok && refused.error.code === "BUNDLE_SOURCE");
+
+  const remove = new DeleteSecretCommand({ SecretId, ForceDeleteWithoutRecovery: true });
+  await client.send(remove);
+  // Once more, and nothing is there.
+  await client.send(remove);
+  await assert.rejects(client.send(new DescribeSecretCommand({ SecretId })), {
+    name: "ResourceNotFoundException",
+  });
+  await client.send(create);
 });
 
 test("the names of more secrets than fit on a page are all listed", async (context) => {

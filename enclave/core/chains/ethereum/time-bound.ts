@@ -10,7 +10,7 @@ import {
 } from "../../../../shared/limits.ts";
 import { type EthereumNetwork, epochOf } from "./network.ts";
 import type { EthereumClaim, EthereumOperation } from "./operation.ts";
-import type { EthereumFloor } from "./slashing-rule.ts";
+import type { EthereumFloor, ImportedFloor } from "./slashing-rule.ts";
 
 /** Of the manifest: slots and epochs at or above are refused. For planned migrations. */
 export type HighWatermark = { readonly slot: bigint; readonly epoch: bigint };
@@ -31,6 +31,26 @@ export function decideTime(
   if (seconds !== null) {
     const lastSeconds = BigInt(Math.floor((nowMs + network.slotDurationMs) / 1000));
     if (seconds > lastSeconds) return refusal("FUTURE", seconds, lastSeconds);
+  }
+  return null;
+}
+
+/**
+ * Null when an import states nothing beyond the clock: a file that does is broken or hostile, and
+ * taking it over would lock the validator out.
+ */
+export function decideImportTime(
+  network: EthereumNetwork,
+  nowMs: number,
+  floor: ImportedFloor,
+): Refusal | null {
+  const horizon = horizonAt(network, nowMs, false);
+  const { blockSlot, source, target } = floor;
+  if (blockSlot !== null && blockSlot > horizon.slot) {
+    return refusal("FUTURE", blockSlot, horizon.slot);
+  }
+  for (const epoch of [source, target]) {
+    if (epoch !== null && epoch > horizon.epoch) return refusal("FUTURE", epoch, horizon.epoch);
   }
   return null;
 }

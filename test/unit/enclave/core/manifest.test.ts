@@ -156,10 +156,12 @@ test("a key has its own group, else that of the others, else one in which nothin
   );
 });
 
+function keyNames(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `0x${index.toString(16).padStart(96, "0")}`);
+}
+
 test("a group holds no more keys than an enclave", () => {
-  const names = (count: number) =>
-    Array.from({ length: count }, (_, index) => `0x${index.toString(16).padStart(96, "0")}`);
   // The size of the file is the nearer limit.
-  assert.equal(flawOf(withGroup({ keys: names(9000) })), null);
-  assert.equal(flawOf(withGroup({ keys: names(KEY_COUNT_MAX + 1) })), "");
+  assert.equal(flawOf(withGroup({ keys: keyNames(9000) })), null);
+  assert.equal(flawOf(withGroup({ keys: keyNames(KEY_COUNT_MAX + 1) })), "");
 });

@@ -94,6 +94,17 @@ for (const threadCount of [0, 1]) {
   });
 }
 
+test("a pool that is closed forgets what nobody waits for", async () => {
+  const pool = startSignPool(0, failOnError);
+  const [key] = KEYS;
+  assert(key !== undefined);
+  const [handle] = await pool.add([key.signer], sharedSecrets(1));
+  assert(handle !== undefined);
+  void pool.sign(handle, rootOf("dropped"));
+  await pool.close();
+  await new Promise(setImmediate);
+});
+
 test("as many secrets as signers, or it is a bug", async () => {
   const pool = startSignPool(0, failOnError);
   const signers = KEYS.map(({ signer }) => signer);

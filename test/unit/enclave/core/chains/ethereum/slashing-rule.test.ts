@@ -195,9 +195,12 @@ test("a record's bytes are what they are parsed from, and nothing else parses", 
   }
 });
 
+function plain(root: Uint8Array | null): Uint8Array | null {
+  return root === null ? null : new Uint8Array(root);
+}
+
 /** Roots that are Buffers compare as plain bytes. */
 function normal({ block, vote }: EthereumRecord): EthereumRecord {
-  const plain = (root: Uint8Array | null) => (root === null ? null : new Uint8Array(root));
   return {
     block: block === null ? null : { ...block, root: plain(block.root) },
     vote: vote === null ? null : { ...vote, root: plain(vote.root) },
