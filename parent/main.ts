@@ -69,7 +69,11 @@ async function main(): Promise<void> {
       isStopping = true;
     });
   }
-  process.on("SIGHUP", () => void reload(path, service.value, log));
+  // One after the other: an older reading of the files must not come to be in force last.
+  let reloading = Promise.resolve();
+  process.on("SIGHUP", () => {
+    reloading = reloading.then(() => reload(path, service.value, log));
+  });
 }
 
 await main();

@@ -12,6 +12,13 @@ import { err, ok, type Result } from "../../shared/result.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
+/**
+ * Members, items and containers of one document. Without a bound 8 MB of crumbs keep the enclave
+ * busy for seconds (a million names, or empty transactions to hash), and every other key waits. A
+ * block of the largest gas limit in sight has fewer than 20,000 transactions.
+ */
+export const JSON_VALUE_COUNT_MAX = 65_536;
+
 /** Longest path that a mismatch reports; fits in `DETAIL_BYTES_MAX`. */
 export const FIELD_LENGTH_MAX = 64;
 
@@ -25,6 +32,7 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 const QUOTE = 0x22;
 const COLON = 0x3a;
+const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 const OPENING: readonly number[] = [0x7b, 0x5b];
 const CLOSING: readonly number[] = [0x7d, 0x5d];
@@ -77,18 +85,25 @@ export function readJson(bytes: Uint8Array, depthMax: number): unknown {
   return tree;
 }
 
-/** Counts the colons outside strings, in one pass before anything is built. */
+/**
+ * Counts the colons outside strings, in one pass before anything is built, and refuses what is too
+ * deep or of too many parts.
+ */
 function countMembers(text: string, depthMax: number): number {
   let depth = 0;
   let members = 0;
+  let separators = 0;
   for (let at = 0; at < text.length; at++) {
     const code = text.charCodeAt(at);
     if (code === QUOTE) at = endOfString(text, at);
     else if (code === COLON) members += 1;
+    else if (code === COMMA) separators += 1;
     else if (OPENING.includes(code)) {
       depth += 1;
+      separators += 1;
       if (depth > depthMax) throw new JsonMismatch("");
     } else if (CLOSING.includes(code)) depth -= 1;
+    if (separators > JSON_VALUE_COUNT_MAX) throw new JsonMismatch("");
   }
   return members;
 }

@@ -222,5 +222,6 @@ function stateOf(account: KeyAccount, record: EthereumRecord | null): EthereumSt
     source: record?.vote?.source ?? null,
     target: record?.vote?.target ?? null,
     attestationRoot: record?.vote?.root ?? null,
+    floor: account.floor,
   };
 }

@@ -168,7 +168,9 @@ export class Ledger<R, C, F> {
     return settle(this.#write(account, next, base, receipt), retry);
   }
 
-  /** The raised record once more, with the receipt that a repeat must have before it is released. */
+  /**
+   * The raised record once more, with the receipt that a repeat must have before it is released.
+   */
   #rewrite(account: Account<R, F>, receipt: Receipt): PendingWrite<R> {
     const { raised, durable } = account.entry;
     const base = account.pending === null ? durable : raised;

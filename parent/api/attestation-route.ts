@@ -2,19 +2,47 @@
 // manifest's exact bytes and the public keys. It must never answer from a cache: the nonce is the
 // caller's proof of freshness.
 
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Hono } from "hono";
 import { parseHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { BINARY_HEADERS, JSON_HEADERS, prefers } from "./accept.ts";
+import type { Client } from "./client.ts";
 import type { ApiBindings, ApiContext, Edge } from "./edge.ts";
 import { Flight } from "./flight.ts";
 import { refuse } from "./refuse.ts";
 
 const NONCE_PARAMETER_BYTES_MAX = 64;
+/**
+ * Answers of one client that are made or not read yet. One is as large as the list of all keys, and
+ * takes the NSM's time: a client that asks again and again without reading would fill our memory.
+ */
+export const OPEN_COUNT_MAX = 4;
 
 export function addAttestationRoute(app: Hono<ApiBindings>, edge: Edge): void {
-  app.get("/attestation", (c) => attest(edge, c));
+  const open = new OpenAnswers();
+  app.get("/attestation", (c) => attest(edge, c, open));
+}
+
+class OpenAnswers {
+  readonly #counts = new WeakMap<Client, number>();
+
+  /** False when the client has too many already. */
+  begin(client: Client, { socket }: IncomingMessage, outgoing: ServerResponse): boolean {
+    const count = this.#counts.get(client) ?? 0;
+    if (count >= OPEN_COUNT_MAX) return false;
+    this.#counts.set(client, count + 1);
+    const end = (): void => {
+      // An answer that waits behind another one is not told when its connection closes.
+      outgoing.off("close", end);
+      socket.off("close", end);
+      this.#counts.set(client, (this.#counts.get(client) ?? 1) - 1);
+    };
+    outgoing.once("close", end);
+    socket.once("close", end);
+    return true;
+  }
 }
 
 /** Hex with or without `0x`, 1 to 64 bytes, stated once. */
@@ -29,13 +57,15 @@ export function parseNonce(
   return bytes.value.length > NONCE_PARAMETER_BYTES_MAX ? malformed : ok(bytes.value);
 }
 
-function attest(edge: Edge, c: ApiContext): Response | Promise<Response> {
-  const { incoming } = c.env;
+function attest(edge: Edge, c: ApiContext, open: OpenAnswers): Response | Promise<Response> {
+  const { incoming, outgoing } = c.env;
   const peer = edge.peers.of(incoming.socket);
-  if (peer === undefined) return refuse(edge, c, refusal("ACL_CLIENT_UNKNOWN"));
+  const client = peer?.client ?? null;
+  if (peer === undefined || client === null) return refuse(edge, c, refusal("ACL_CLIENT_UNKNOWN"));
   if (edge.flights.count >= edge.queueCount) return refuse(edge, c, refusal("QUEUE_FULL"));
   const nonce = parseNonce(c.req.queries("nonce") ?? []);
   if (!nonce.ok) return refuse(edge, c, nonce.error);
+  if (!open.begin(client, incoming, outgoing)) return refuse(edge, c, refusal("QUEUE_FULL"));
   const isBinary = prefers(incoming.headers.accept, "application/octet-stream", [
     "application/json",
   ]);

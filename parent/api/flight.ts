@@ -12,8 +12,9 @@ type Headers = Readonly<Record<"Content-Type", string>>;
 
 export class FlightList {
   /**
-   * In the order in which they began, linked through the flights themselves: a Set that entries come
-   * to and leave all the time would throw its tables away, and old tables keep dead requests alive.
+   * In the order in which they began, linked through the flights themselves: a Set that entries
+   * come to and leave all the time would throw its tables away, and old tables keep dead requests
+   * alive.
    */
   #oldest: Flight | null = null;
   #newest: Flight | null = null;

@@ -21,6 +21,7 @@ import { ClientTable } from "./client.ts";
 import type { Edge } from "./edge.ts";
 import { FlightList } from "./flight.ts";
 import { admit } from "./gate.ts";
+import { HandshakeList } from "./handshake.ts";
 import { PeerTable } from "./peer.ts";
 import { refuseRaw } from "./refuse.ts";
 import { encodeRefusal, HTTP_STATUS } from "./status.ts";
@@ -63,7 +64,8 @@ export async function startApi(parts: ApiParts): Promise<Result<Api, Refusal>> {
     isDraining: false,
   };
   const admission = admissionOf(config);
-  const server = createTlsServer(edge, config, material.value, admission);
+  const handshakes = new HandshakeList();
+  const server = createTlsServer(edge, config, material.value, admission, handshakes);
   serve(server, edge);
   const address = await listenOnTcp(server, config.listen);
   if (!address.ok) return address;
@@ -78,7 +80,12 @@ export async function startApi(parts: ApiParts): Promise<Result<Api, Refusal>> {
   );
   sweep.unref();
   log.info("api.listening", { address: encodeAddress(address.value) });
-  const reloader = new Reloader(parts, edge, server, admission, material.value.digest);
+  const reloader = new Reloader(
+    parts,
+    edge,
+    { server, admission, handshakes },
+    material.value.digest,
+  );
   return ok({
     address: address.value,
     reload: (next) => reloader.reload(next),
@@ -134,18 +141,23 @@ function malformed(edge: Edge): Response {
   return new Response(encodeRefusal(cause), { status, headers });
 }
 
+/** What lets clients in. */
+type Door = {
+  readonly server: Server;
+  readonly admission: Admission;
+  readonly handshakes: HandshakeList;
+};
+
 class Reloader {
   readonly #parts: ApiParts;
   readonly #edge: Edge;
-  readonly #server: Server;
-  readonly #admission: Admission;
+  readonly #door: Door;
   #digest: string;
 
-  constructor(parts: ApiParts, edge: Edge, server: Server, admission: Admission, digest: string) {
+  constructor(parts: ApiParts, edge: Edge, door: Door, digest: string) {
     this.#parts = parts;
     this.#edge = edge;
-    this.#server = server;
-    this.#admission = admission;
+    this.#door = door;
     this.#digest = digest;
   }
 
@@ -161,12 +173,14 @@ class Reloader {
       });
       return material;
     }
-    this.#server.setSecureContext(material.value.context);
-    Object.assign(this.#admission, admissionOf(config));
+    const { server, admission, handshakes } = this.#door;
+    server.setSecureContext(material.value.context);
+    Object.assign(admission, admissionOf(config));
     showExpiry(metrics, material.value);
-    const count = this.#edge.peers.reassign(this.#admission.clients, this.#admission.sources);
+    const count = this.#edge.peers.reassign(admission.clients, admission.sources);
     // Open connections were verified against the old CAs and CRL, and nothing would do it again.
     if (material.value.digest !== this.#digest) {
+      handshakes.cutAll();
       this.#edge.peers.leaveAll(performance.now() + this.#parts.config.deadlineMs);
     }
     this.#digest = material.value.digest;

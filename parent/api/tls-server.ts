@@ -18,6 +18,7 @@ import type { ApiConfig } from "../ops/api-config.ts";
 import { isAllowedSource } from "../ops/cidr.ts";
 import type { ClientTable } from "./client.ts";
 import type { Edge } from "./edge.ts";
+import type { HandshakeList } from "./handshake.ts";
 import { identityOf } from "./identity.ts";
 import { isAnswering, Peer } from "./peer.ts";
 import { encodeRefusal } from "./status.ts";
@@ -56,6 +57,7 @@ export function createTlsServer(
   config: ApiConfig,
   material: TlsMaterial,
   admission: Admission,
+  handshakes: HandshakeList,
 ): Server {
   const server = createServer({
     ...material.context,
@@ -74,9 +76,10 @@ export function createTlsServer(
   server.on("connection", (socket: Socket) => {
     if (!isAllowedSource(admission.sources, socket.remoteAddress)) {
       cut(edge, socket, "SOURCE_DENIED", socket.remoteAddress);
-    }
+    } else handshakes.begin(socket);
   });
   server.on("secureConnection", (socket: TLSSocket) => {
+    handshakes.end(socket);
     const reason = refusalReason(socket) ?? enter(edge, admission, socket);
     if (reason !== null) cut(edge, socket, reason, socket.remoteAddress);
   });
@@ -108,7 +111,9 @@ function refusalReason(socket: TLSSocket): string | null {
 }
 
 /** Null when the connection has become a peer's. An unknown one may stay to be told so, once. */
-function enter(edge: Edge, { clients }: Admission, socket: TLSSocket): string | null {
+function enter(edge: Edge, { clients, sources }: Admission, socket: TLSSocket): string | null {
+  // Asked again: a reload may have changed the list during the handshake.
+  if (!isAllowedSource(sources, socket.remoteAddress)) return "SOURCE_DENIED";
   const certificate = socket.getPeerX509Certificate();
   if (certificate === undefined) return "NO_CERTIFICATE";
   const identity = identityOf(certificate);

@@ -8,7 +8,7 @@ import { RECORD_BYTES_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { AnswerOf, ParamsOf, STORE_METHODS } from "../../shared/wire/methods.ts";
 import { CorruptRow, faultOf, ROW_REASON, type StoreFault } from "./fault.ts";
-import { type DatabaseOptions, openDatabase, touchDatabase } from "./schema.ts";
+import { type DatabaseOptions, hasRoom, openDatabase, touchDatabase } from "./schema.ts";
 
 export type Commit = ParamsOf<(typeof STORE_METHODS)["store.commit"]>;
 export type CommitAnswer = AnswerOf<(typeof STORE_METHODS)["store.commit"]>;
@@ -66,7 +66,7 @@ export class RecordDatabase {
     this.#nowMs = nowMs;
   }
 
-  /** Why the last operation failed, null after one that did not. */
+  /** Why an operation failed, null after a write that did not. */
   get fault(): StoreFault | null {
     return this.#fault;
   }
@@ -82,6 +82,8 @@ export class RecordDatabase {
    */
   probe(): void {
     if (this.#fault === null) return;
+    // The probe's own write is smaller than a commit, and may fit where none does.
+    if (this.#fault.code === "STORE_FULL" && !hasRoom(this.#path)) return;
     const statements = this.#opened();
     if (!statements.ok) return;
     try {
@@ -103,9 +105,8 @@ export class RecordDatabase {
     if (!statements.ok) return err(refusal(statements.error.code));
     try {
       const { select } = statements.value;
-      const records = keys.map((key) => stored(select, scope, key));
-      this.#fault = null;
-      return ok(records);
+      // That reading works tells nothing of writing: a fault stays until a write has been done.
+      return ok(keys.map((key) => stored(select, scope, key)));
     } catch (error) {
       return err(refusal(this.#failed(error).code));
     }

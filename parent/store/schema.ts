@@ -2,7 +2,7 @@
 // in force, and nobody else in it. It must never open a file of another program, go on with
 // weaker durability than WAL with synchronous=FULL, or share the file with a second process.
 
-import { chmodSync, closeSync, fsyncSync, openSync, statSync } from "node:fs";
+import { chmodSync, closeSync, fsyncSync, openSync, statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLOutputValue } from "node:sqlite";
 import { err, ok, type Result } from "../../shared/result.ts";
@@ -24,6 +24,8 @@ const CACHE_KIB = 65_536;
 /** Nobody else may hold the lock for longer than it takes to see that it is held. */
 const BUSY_TIMEOUT_MS = 100;
 const FILE_MODE = 0o600;
+/** A disk with less than this still counts as full. */
+const ROOM_BYTES_MIN = 1024 * 1024;
 
 /**
  * Receipts are appended, in the order of commits: an index by key would cost a second scattered
@@ -60,6 +62,16 @@ export function openDatabase(
 /** A transaction that goes to the disk and changes nothing. */
 export function touchDatabase(database: DatabaseSync): void {
   database.exec(`PRAGMA user_version=${SCHEMA_VERSION}`);
+}
+
+/** Whether the disk has room for some commits; true as well when it does not tell. */
+export function hasRoom(path: string): boolean {
+  try {
+    const { bavail, bsize } = statfsSync(dirname(path));
+    return bavail * bsize >= ROOM_BYTES_MIN;
+  } catch {
+    return true;
+  }
 }
 
 /**

@@ -1,5 +1,6 @@
 // The command line of `redoubt seal`.
 
+import { access, constants } from "node:fs/promises";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
 import { isBundleName, isSecretPrefix } from "../../shared/bundle/chunks.ts";
@@ -16,9 +17,10 @@ redoubt seal --send FILE.bundle --to-secrets-manager PREFIX [options]
 redoubt seal --show FILE.bundle [--json]
 
 Opens the EIP-2335 keystores of a folder and seals their keys into a bundle, under a data key that
-KMS makes and gives back to an attested enclave only. Needs kms:GenerateDataKey on the key. When a keystore can't be opened, nothing is sealed and every reason is listed; run
-again after the repair: what was opened is kept, encrypted under the keystores' own passwords, in
-FILE.bundle.partial, and is not opened again.
+KMS makes and gives back to an attested enclave only. Needs kms:GenerateDataKey on the key. When a
+keystore can't be opened, nothing is sealed and every reason is listed; run again after the repair:
+what was opened is kept, encrypted under the keystores' own passwords, in FILE.bundle.partial, and
+is not opened again.
 
 With --to-secrets-manager the bundle is then written to AWS Secrets Manager too, as PREFIX/FILE/0000
 and so on, in the place of what was there. When that fails, the file is there: go on with --send.
@@ -180,7 +182,18 @@ async function parseAws(values: Values): Promise<Result<Omit<AwsOptions, "endpoi
   const credentials =
     values.credentials === undefined ? null : await readCredentials(values.credentials);
   if (credentials?.ok === false) return credentials;
-  return ok({ caFile: values["kms-ca"] ?? null, credentials: credentials?.value ?? null });
+  const caFile = values["kms-ca"] ?? null;
+  if (caFile !== null && !(await isReadable(caFile))) return err(`can't read ${caFile}`);
+  return ok({ caFile, credentials: credentials?.value ?? null });
+}
+
+async function isReadable(file: string): Promise<boolean> {
+  try {
+    await access(file, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Null when bundles go into files only. */

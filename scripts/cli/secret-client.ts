@@ -1,5 +1,5 @@
-// Secrets Manager as far as writing bundles needs it, over the AWS SDK. It must never list: lists of
-// Secrets Manager may be minutes old, and a secret that is overlooked would stay.
+// Secrets Manager as far as writing bundles needs it, over the AWS SDK. It must never list: lists
+// of Secrets Manager may be minutes old, and a secret that is overlooked would stay.
 
 import {
   CreateSecretCommand,

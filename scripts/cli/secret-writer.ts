@@ -63,12 +63,11 @@ export async function storeBundles(
   ports: SecretPorts,
 ): Promise<Storing> {
   const stored: StoredBundle[] = [];
-  const opened = await openClient(target, ports);
-  if (!opened.ok) return { stored, error: opened.error };
+  const client = ports.secrets ?? (await connect(target));
   const chunked = bundles.map(({ name, bytes }) => ({ name, chunks: encodeBundleChunks(bytes) }));
   const totalCount = chunked.reduce((count, { chunks }) => count + chunks.length, 0);
   const progress = new Progress(ports.stderr, "writing secrets", totalCount, ports.nowMs);
-  const writer = new BundleWriter(opened.value, target.prefix, ports.signal, progress);
+  const writer = new BundleWriter(client, target.prefix, ports.signal, progress);
   try {
     for (const { name, chunks } of chunked) {
       const removedCount = await writer.write(name, chunks);
@@ -80,23 +79,14 @@ export async function storeBundles(
     return { stored, error: null };
   } finally {
     progress.end();
-    opened.value.close();
+    client.close();
   }
 }
 
 /** The SDK is loaded when it is needed and not before. */
-async function openClient(
-  target: SecretsTarget,
-  ports: SecretPorts,
-): Promise<Result<SecretClient, string>> {
-  if (ports.secrets !== null) return ok(ports.secrets);
+async function connect(target: SecretsTarget): Promise<SecretClient> {
   const { createSecretClient } = await import("./secret-client.ts");
-  try {
-    return ok(await createSecretClient(target.region, target.aws));
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : "unknown";
-    return err(`can't set up Secrets Manager: ${reason}`);
-  }
+  return createSecretClient(target.region, target.aws);
 }
 
 class BundleWriter {

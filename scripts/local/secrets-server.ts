@@ -198,7 +198,7 @@ function headOf(secret: Secret): JsonObject {
   return { Name: secret.Name, ARN: secret.ARN, VersionId: secret.VersionId };
 }
 
-/** Filters by the beginning of the name only, as `Key: name` does; without what is to be deleted. */
+/** By the beginning of the name only, as `Key: name` filters; without what is to be deleted. */
 function list(store: SecretFiles, body: JsonObject): JsonObject {
   const prefixes = optionalList(body, "Filters").flatMap((filter) => {
     if (!isJsonObject(filter) || filter["Key"] !== "name") throw validation("unsupported filter");

@@ -8,6 +8,13 @@ import { err, ok, type Result } from "../result.ts";
 
 export const FRAME_HEAD_BYTES = 4;
 
+/**
+ * A frame that comes in crumbs is joined again and again, so that a crumb never costs a piece of
+ * its own for long. The more there is to copy, the rarer: at most this many bytes for one received.
+ */
+const PIECE_COUNT_MIN = 64;
+const COPY_FACTOR = 512;
+
 export class FrameReader {
   readonly #frameBytesMax: number;
   #pending: Uint8Array[] = [];
@@ -29,7 +36,12 @@ export class FrameReader {
     this.#pending.push(plain);
     this.#pendingBytes += plain.length;
     const frames: Uint8Array[] = [];
-    if (this.#pendingBytes < this.#wantedBytes) return ok(frames);
+    if (this.#pendingBytes < this.#wantedBytes) {
+      if (this.#pending.length > PIECE_COUNT_MIN + this.#pendingBytes / COPY_FACTOR) {
+        this.#pending = [concatBytes(...this.#pending)];
+      }
+      return ok(frames);
+    }
     let bytes = this.#pending.length === 1 ? plain : concatBytes(...this.#pending);
     for (;;) {
       if (bytes.length < FRAME_HEAD_BYTES) {

@@ -66,6 +66,8 @@ const ethereumStateField = recordField({
   source: nullableField(u64Field),
   target: nullableField(u64Field),
   attestationRoot: nullableField(bytesField(32, 32)),
+  /** Below it the record may not tell all: an old copy of the store can have been restored. */
+  floor: nullableField(floorField),
 });
 
 /**

@@ -187,5 +187,6 @@ function emptyState(key: Uint8Array): EthereumState {
     source: null,
     target: null,
     attestationRoot: null,
+    floor: null,
   };
 }

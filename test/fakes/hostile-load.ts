@@ -28,6 +28,8 @@ export type Release = {
 
 /** The code of a refusal, `signed`, or `lost` when no answer came. */
 export type Outcome = string;
+/** Status 0 when no answer came. */
+export type Answer = { readonly status: number; readonly outcome: Outcome };
 
 const PAST_COUNT_MAX = 400;
 const SALT_COUNT = 3;
@@ -41,12 +43,23 @@ const WAITING: ReadonlySet<Outcome> = new Set([
   "GUARD_BOOT_FLOOR",
 ]);
 const SIGNED_WAIT_MS_MAX = 60_000;
+/** It may have been recorded, and nobody was told. */
+const DOUBTFUL: ReadonlySet<Outcome> = new Set([
+  "lost",
+  "DEADLINE",
+  "LINK_TIMEOUT",
+  "STATE_UNKNOWN",
+  "STORE_UNAVAILABLE",
+  "STORE_FULL",
+]);
 const utf8 = new TextEncoder();
 
 export class HostileLoad {
   readonly releases: Release[] = [];
   readonly outcomes = new Map<Outcome, number>();
   requestCount = 0;
+  /** Which keys are asked for. */
+  keys: readonly string[];
   readonly #signer: RunningSigner;
   readonly #random: Random;
   readonly #recorder = new Recorder();
@@ -54,10 +67,11 @@ export class HostileLoad {
   readonly #doubted: Ask[] = [];
   #loops: Promise<void>[] = [];
   #isOver = false;
-  #failure: unknown = null;
+  #failure: Error | null = null;
 
   constructor(signer: RunningSigner, random: Random) {
     this.#signer = signer;
+    this.keys = signer.publicKeys;
     this.#random = random;
   }
 
@@ -77,22 +91,26 @@ export class HostileLoad {
     if (this.#failure !== null) throw this.#failure;
   }
 
+  async ask(ask: Ask): Promise<Outcome> {
+    return (await this.answer(ask)).outcome;
+  }
+
   /** One request, recorded. */
-  async ask({ key, height, salt }: Ask): Promise<Outcome> {
-    const body = this.#bodyOf(height, salt);
+  async answer(ask: Ask): Promise<Answer> {
+    const body = this.#bodyOf(ask.height, ask.salt);
     this.requestCount += 1;
-    const outcome = await this.#signer.sign(key, body).then(
-      (answer) => {
-        if (answer.status !== 200) return textOf(answer.body, "code");
-        this.#record(key, body, textOf(answer.body, "signature"));
-        return "signed";
+    const answer = await this.#signer.sign(ask.key, body).then(
+      ({ status, body: told }) => {
+        if (status !== 200) return { status, outcome: textOf(told, "code") };
+        this.#record(ask.key, body, textOf(told, "signature"));
+        return { status, outcome: "signed" };
       },
-      () => "lost",
+      () => ({ status: 0, outcome: "lost" }),
     );
+    const { outcome } = answer;
     this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
-    const isDoubted = outcome === "lost" || outcome.startsWith("ST") || outcome === "DEADLINE";
-    keep(isDoubted ? this.#doubted : this.#past, { key, height, salt });
-    return outcome;
+    keep(DOUBTFUL.has(outcome) ? this.#doubted : this.#past, ask);
+    return answer;
   }
 
   /** Asks for fresh blocks of the key until one is signed: the boot floor has passed by then. */
@@ -143,7 +161,7 @@ export class HostileLoad {
         }
       }
     } catch (error) {
-      this.#failure ??= error;
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
       this.#isOver = true;
     }
   }
@@ -154,7 +172,8 @@ export class HostileLoad {
     const earlier = random.chance(0.25)
       ? random.pick(random.chance(0.7) && this.#doubted.length > 0 ? this.#doubted : this.#past)
       : undefined;
-    const key = earlier?.key ?? random.pick(this.#signer.publicKeys) ?? "";
+    if (earlier !== undefined && !this.keys.includes(earlier.key)) return this.#burst();
+    const key = earlier?.key ?? random.pick(this.keys) ?? "";
     const height = earlier?.height ?? this.#height();
     return Array.from({ length: random.between(1, BURST_COUNT_MAX) }, () => ({
       key,
@@ -191,7 +210,7 @@ export class HostileLoad {
     try {
       this.#recorder.release(key, { claim, root: encodeHex(signingRoot) });
     } catch (error) {
-      this.#failure ??= error;
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
     }
   }
 }

@@ -7,8 +7,8 @@ import {
   type EthereumRecord,
   ethereumRule,
 } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
-import type { RecordOwner } from "../../enclave/state/record-codec.ts";
 import { Account, Ledger } from "../../enclave/state/ledger.ts";
+import type { RecordOwner } from "../../enclave/state/record-codec.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { MemoryStore } from "./memory-store.ts";
 

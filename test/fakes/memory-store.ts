@@ -9,7 +9,7 @@ import type {
 } from "../../enclave/core/ports.ts";
 import { keyNameOf } from "../../enclave/keys/key-name.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
-import { type Result, err, ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 
 /** What becomes of one write, and what is said of it. */
 export type Act = (store: MemoryStore, write: RecordWrite) => CommitOutcome;

@@ -4,14 +4,14 @@
 
 import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { type Server, connect, createServer } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SecretKey } from "@chainsafe/blst";
 import type { EthereumNetwork } from "../../enclave/core/chains/ethereum/network.ts";
 import { slotAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
-import { readCredentials } from "../../scripts/cli/aws-options.ts";
 import { openAdmin } from "../../scripts/cli/admin.ts";
+import { readCredentials } from "../../scripts/cli/aws-options.ts";
 import { sealBundle } from "../../scripts/cli/bundle-sealer.ts";
 import { createDataKeyGenerator } from "../../scripts/cli/data-key.ts";
 import { type Layout, layoutOf, makeFolders } from "../../scripts/local/layout.ts";
@@ -19,12 +19,17 @@ import { localNetwork } from "../../scripts/local/network.ts";
 import { Program } from "../../scripts/local/program.ts";
 import { requestNetworkOf } from "../../scripts/local/request-network.ts";
 import type { RequestNetwork } from "../../scripts/local/requests.ts";
-import { prepareIdentities, prepareManifest, writeParentConfig } from "../../scripts/local/setup.ts";
+import {
+  prepareIdentities,
+  prepareManifest,
+  writeParentConfig,
+} from "../../scripts/local/setup.ts";
 import { type HttpAnswer, SignClient, textOf } from "../../scripts/local/sign-client.ts";
 import { Enclave, startKms } from "../../scripts/local/stack.ts";
 import { type BundleKey, compareKeys } from "../../shared/bundle/keys.ts";
 import { encodePrefixedHex, parsePrefixedHex } from "../../shared/bytes/hex.ts";
 import { parseKeyArn } from "../../shared/key-arn.ts";
+import { moveBundlesToSecrets } from "./secret-bundles.ts";
 import { StoreProxy } from "./store-proxy.ts";
 import { until } from "./until.ts";
 
@@ -37,10 +42,14 @@ const POLL_MS = 25;
 
 export type SignerWish = {
   readonly keyCount: number;
-  /** Called with the folder of the state file, before anything is in it. */
-  readonly prepareState?: (folder: string) => void;
+  /** Called with the folder of the state file before anything is in it; answers how to undo it. */
+  readonly prepareState?: (folder: string) => () => void;
   /** The enclave reaches the store only through a proxy that may hold and cut. */
   readonly hasStoreProxy?: boolean;
+  /** The bundle lies in the local Secrets Manager only, and in no folder. */
+  readonly hasSecretBundles?: boolean;
+  /** No key has a first record: it is for the test to make them. */
+  readonly hasNoRecords?: boolean;
 };
 
 export type Readiness = { readonly status: number; readonly code: string };
@@ -96,6 +105,7 @@ export class RunningSigner {
   #opsPort = 0;
   readonly #forwarder = new Forwarder();
   #kms: Program | null = null;
+  #releaseState: () => void = () => {};
 
   private constructor() {
     this.layout = layoutOf(mkdtempSync(join(tmpdir(), "redoubt-run-")));
@@ -114,15 +124,19 @@ export class RunningSigner {
 
   static async start(wish: SignerWish): Promise<RunningSigner> {
     const signer = new RunningSigner();
-    wish.prepareState?.(signer.stateFolder);
+    if (wish.prepareState !== undefined) {
+      signer.#releaseState = wish.prepareState(signer.stateFolder);
+    }
     try {
       await signer.startKms();
       await signer.#seal(wish.keyCount);
-      signer.#writeConfig(await signer.#forwarder.listen());
+      const kmsPort = await signer.#forwarder.listen();
+      signer.#writeConfig(kmsPort);
+      if (wish.hasSecretBundles === true) await moveBundlesToSecrets(signer.layout, kmsPort);
       if (wish.hasStoreProxy === true) await signer.#interpose();
       await Promise.all([signer.enclave.start(), signer.startParent()]);
       await signer.awaitReady();
-      await signer.initState();
+      if (wish.hasNoRecords !== true) await signer.initState();
       return signer;
     } catch (error) {
       await signer.stop();
@@ -136,6 +150,7 @@ export class RunningSigner {
     await this.stopKms();
     this.#forwarder.close();
     this.storeProxy.close();
+    this.#releaseState();
     rmSync(this.layout.folder, { recursive: true, force: true });
   }
 

@@ -3,10 +3,13 @@
 
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
-import { NO_HEAD, headAfter } from "../../enclave/state/record-codec.ts";
-import { parseCbor } from "../../shared/bytes/cbor.ts";
+import { headAfter, NO_HEAD } from "../../enclave/state/record-codec.ts";
+import { type CborValue, parseCbor } from "../../shared/bytes/cbor.ts";
 import { encodeHex, encodePrefixedHex } from "../../shared/bytes/hex.ts";
-import { type Signed, describeSigned, isSlashablePair } from "./slashable-pair.ts";
+import { u64Field } from "../../shared/wire/field.ts";
+import { isArray } from "../../shared/wire/message.ts";
+import type { Release } from "./hostile-load.ts";
+import { describeSigned, isSlashablePair, type Signed } from "./slashable-pair.ts";
 
 /** What was written for each key, by `0x…`, oldest first; without first records and imports. */
 export type StoreHistory = ReadonlyMap<string, readonly Signed[]>;
@@ -62,18 +65,30 @@ export function slashablePairs(history: StoreHistory): readonly string[] {
   );
 }
 
+/** Releases that the history has no receipt of. */
+export function unwritten(history: StoreHistory, releases: readonly Release[]): readonly string[] {
+  const written = new Set(
+    [...history].flatMap(([key, signed]) => signed.map(({ root }) => `${key} ${root}`)),
+  );
+  return releases.flatMap(({ key, claim, signingRoot }) => {
+    const root = encodeHex(signingRoot);
+    if (written.has(`${key} ${root}`)) return [];
+    return [`${key.slice(0, 10)} ${describeSigned({ claim, root })}`];
+  });
+}
+
 function parseReceipt(bytes: Uint8Array) {
   const parsed = parseCbor(bytes);
-  assert(parsed.ok && Array.isArray(parsed.value), "a receipt is an array");
-  const [version, seq, previous, kind, heights, root]: readonly unknown[] = parsed.value;
+  assert(parsed.ok && isArray(parsed.value), "a receipt is an array");
+  const [version, seq, previous, kind, heights, root] = parsed.value;
   assert.equal(version, 1);
   assert(typeof seq === "number" && previous instanceof Uint8Array && typeof kind === "string");
   return { seq, previous: encodeHex(previous), signed: signedOf(heights, root) };
 }
 
-function signedOf(heights: unknown, root: unknown): Signed | null {
-  if (!(root instanceof Uint8Array) || !Array.isArray(heights)) return null;
-  const [first, second] = heights.map((height) => BigInt(String(height)));
+function signedOf(heights: CborValue | undefined, root: CborValue | undefined): Signed | null {
+  if (!(root instanceof Uint8Array) || !isArray(heights)) return null;
+  const [first, second] = heights.map((height) => u64Field.parse(height));
   assert(first !== undefined);
   const claim =
     second === undefined

@@ -1,8 +1,8 @@
-// Between the enclave and the parent's store, as a hostile parent or a slow disk would be: it passes
-// bytes on, until it is told to hold them, in either direction, or to cut the enclave off. Requests
-// that were held may reach the store long after.
+// Between the enclave and the parent's store, as a hostile parent or a slow disk would be: it
+// passes bytes on, until it is told to hold them, in either direction, or to cut the enclave off.
+// Requests that were held may reach the store long after.
 
-import { type Server, type Socket, connect, createServer } from "node:net";
+import { connect, createServer, type Server, type Socket } from "node:net";
 
 export type Direction = "requests" | "answers";
 
@@ -79,11 +79,11 @@ export class StoreProxy {
   #join(enclave: Socket, store: Socket): void {
     const pair = new Pair(enclave, store);
     this.#pairs.add(pair);
-    enclave.on("data", (bytes) => {
+    enclave.on("data", (bytes: Buffer) => {
       pair.requests.push(bytes);
       if (!this.#held.has("requests")) pair.passRequests();
     });
-    store.on("data", (bytes) => {
+    store.on("data", (bytes: Buffer) => {
       pair.answers.push(bytes);
       if (!this.#held.has("answers")) pair.passAnswers();
     });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
+import { OPEN_COUNT_MAX } from "../../parent/api/attestation-route.ts";
 import type { Signed } from "../../parent/ports.ts";
 import type { Refusal } from "../../shared/errors.ts";
 import { HTTP_HEADER_BYTES_MAX, IN_FLIGHT_BYTES_MAX } from "../../shared/limits.ts";
@@ -226,4 +227,30 @@ test("close does not wait longer than its deadline", async () => {
   await rig.api.close(20);
   await held;
   await rig.close();
+});
+
+test("a client that asks for evidence and does not read it gets no more than a few answers", async () => {
+  await withRig({}, async (rig) => {
+    const path = "/attestation?nonce=00";
+    const document = Promise.withResolvers<typeof rig.signer.document>();
+    rig.signer.attest = (nonce) => {
+      rig.signer.nonces.push(nonce);
+      return document.promise;
+    };
+    const greedy = await rig.socket();
+    greedy.on("error", () => {});
+    greedy.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`.repeat(20));
+    await until(() => rig.signer.nonces.length === OPEN_COUNT_MAX);
+    // On every connection of that client; others of its requests are served.
+    assert.equal(codeOf(await rig.call(path)), "QUEUE_FULL");
+    assert.equal((await rig.sign()).status, 200);
+    assert.equal(rig.signer.nonces.length, OPEN_COUNT_MAX);
+    greedy.destroy();
+    document.resolve(rig.signer.document);
+    // Once the listener has seen that the connection is gone, which no answer tells.
+    while ((await rig.call(path)).status !== 200) assert.ok(rig.log.lines.length < 1000);
+    for (let count = 0; count < 2 * OPEN_COUNT_MAX; count++) {
+      assert.equal((await rig.call(path)).status, 200);
+    }
+  });
 });

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect as connectTcp, createServer } from "node:net";
 import { test } from "node:test";
 import { connect } from "node:tls";
 import { startApi } from "../../parent/api/start.ts";
-import { ApiRig, codeOf, type RigOptions } from "../fakes/api-rig.ts";
+import { ApiRig, codeOf, type RigOptions, textUntilClosed } from "../fakes/api-rig.ts";
 import { daysFromNow, type Pair, TestCa } from "../fakes/tls-pki.ts";
 import { until } from "../fakes/until.ts";
 
@@ -219,6 +220,60 @@ test("a reload with a new CRL drops open connections, and refuses the revoked on
     await assert.rejects(rig.sign());
     assert.deepEqual(reasonsOf(rig), ["CERT_REVOKED"]);
     await assert.rejects(rig.sign({ pair: null }), "and still asks for a certificate");
+  });
+});
+
+/**
+ * A handshake that stops after the client's hello: the listener has taken the connection, and has
+ * not seen the certificate yet. `goOn` lets the rest through.
+ */
+async function heldHandshake(rig: ApiRig) {
+  const { promise, resolve: goOn } = Promise.withResolvers<null>();
+  const proxy = createServer((near) => {
+    const far = connectTcp({ host: "127.0.0.1", port: rig.port });
+    near.once("data", (hello: Buffer) => {
+      far.write(hello);
+      near.pause();
+      void promise.then(() => near.pipe(far));
+    });
+    far.pipe(near);
+    for (const socket of [near, far]) {
+      socket.on("error", () => {});
+      socket.on("close", () => [near, far].forEach((end) => end.destroy()));
+    }
+  });
+  proxy.listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  const address = proxy.address();
+  assert.ok(typeof address === "object" && address !== null);
+  const { cert, key } = rig.pair;
+  const socket = connect({ host: "127.0.0.1", port: address.port, ca: rig.serverCa, cert, key });
+  socket.on("error", () => {});
+  const text = textUntilClosed(socket);
+  // In TLS 1.3 the client is done as soon as it has the server's flight.
+  await once(socket, "secureConnect");
+  socket.write("GET /upcheck HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+  return { goOn: () => goOn(null), text: text.finally(() => proxy.close()) };
+}
+
+test("a reload cuts off handshakes that began under the files before it", async () => {
+  await withRig({}, async (rig) => {
+    const tls = {
+      certFile: "server.crt",
+      keyFile: "server.key",
+      clientCaFile: "ca.crt",
+      crlFile: "ca.crl",
+    };
+    await rig.write("ca.crl", rig.ca.crl({ serials: [] }));
+    assert.ok((await rig.api.reload(rig.config({ tls }))).ok);
+    const first = await heldHandshake(rig);
+    first.goOn();
+    assert.match(await first.text, /^HTTP\/1\.1 200 /);
+    const second = await heldHandshake(rig);
+    await rig.write("ca.crl", rig.ca.crl({ serials: [rig.pair.serial] }));
+    assert.ok((await rig.api.reload(rig.config({ tls }))).ok);
+    second.goOn();
+    assert.equal(await second.text, "");
   });
 });
 

@@ -195,13 +195,11 @@ test("a failure of Secrets Manager is named, and sending again repairs it", asyn
   await rig.assertStored(file);
 });
 
-test("nothing is sent without trust anchors that vouch for the listener", async (context) => {
+test("nothing is sent to a listener that the trust anchors don't vouch for", async (context) => {
   const rig = await startRig(context);
   const file = rig.fileIn("one");
   await rig.writeLargeBundle(file, 1);
   const other = createLocalCa(join(rig.aws.folder, "other-ca")).certificatePath;
-  for (const caFile of [join(rig.aws.folder, "nowhere.pem"), other]) {
-    const { code, report } = await rig.run("--send", file, "--kms-ca", caFile);
-    assert.deepEqual([code, report["secrets"]], [1, []], caFile);
-  }
+  const { code, report } = await rig.run("--send", file, "--kms-ca", other);
+  assert.deepEqual([code, report["secrets"]], [1, []]);
 });

@@ -9,7 +9,7 @@ import {
   type EthereumRecord,
   ethereumRule,
 } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
-import { type Signed, describeSigned, isSlashablePair } from "../fakes/slashable-pair.ts";
+import { describeSigned, isSlashablePair, type Signed } from "../fakes/slashable-pair.ts";
 
 const EPOCH_MAX = 7;
 const ROOTS = ["a", "b"] as const;
@@ -178,7 +178,9 @@ test("a record is a successor of another just when it forbids all of it, and a j
 
 type Kinds = readonly ("approve" | "repeat" | "refuse")[] | undefined;
 
-/** What the earlier record refuses the later one refuses too; a repeat of its own is no exception. */
+/**
+ * What the earlier record refuses the later one refuses too; a repeat of its own is no exception.
+ */
 function assertForbids(later: Kinds, earlier: Kinds): void {
   assert(later !== undefined && earlier !== undefined);
   later.forEach((kind, index) => {

@@ -8,9 +8,9 @@ import {
   type EthereumRecord,
   ethereumRule,
 } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
-import { LedgerRig, NO_FLOOR, block, ledgerRig, vote } from "../fakes/ledger-rig.ts";
-import { MemoryStore, denied, writtenButDenied } from "../fakes/memory-store.ts";
-import { type Signed, isSlashablePair } from "../fakes/slashable-pair.ts";
+import { block, LedgerRig, ledgerRig, NO_FLOOR, vote } from "../fakes/ledger-rig.ts";
+import { denied, MemoryStore, writtenButDenied } from "../fakes/memory-store.ts";
+import { isSlashablePair, type Signed } from "../fakes/slashable-pair.ts";
 
 /** Asks, and keeps what was released. */
 class Attack {

@@ -12,8 +12,8 @@ import { Recorder } from "./recorder.ts";
 import { type Clock, KEYS, type Sabotage, SimulatedEnclave } from "./simulated-enclave.ts";
 import {
   blockRequest,
-  GENESIS_MS,
   duelRequest,
+  GENESIS_MS,
   hostileRequest,
   type Request,
   SLOT_MS,

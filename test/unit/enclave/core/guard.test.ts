@@ -5,14 +5,14 @@ import {
   ethereumRule,
 } from "../../../../enclave/core/chains/ethereum/slashing-rule.ts";
 import {
-  GuardEntry,
-  type Link,
   adopt,
   confirm,
   decideClaim,
+  GuardEntry,
+  type Link,
   raise,
 } from "../../../../enclave/core/guard.ts";
-import { NO_FLOOR, block, rootOf } from "../../../fakes/ledger-rig.ts";
+import { block, NO_FLOOR, rootOf } from "../../../fakes/ledger-rig.ts";
 
 function link(seq: number, slot: number | null, root: string | null = "a"): Link<EthereumRecord> {
   const signed =

@@ -4,6 +4,7 @@ import { inspect } from "node:util";
 import {
   FIELD_LENGTH_MAX,
   fieldOfMismatch,
+  JSON_VALUE_COUNT_MAX,
   JsonMismatch,
   member,
   parseJson,
@@ -264,4 +265,22 @@ test("fieldOfMismatch does not hide what is not a mismatch", () => {
     () => fieldOfMismatch(bug),
     (thrown) => thrown === bug,
   );
+});
+
+function listOf(count: number, item: string): string {
+  return `[${Array.from({ length: count }, () => item).join()}]`;
+}
+
+test("parseJson refuses a document of more parts than its bound, before it is built", () => {
+  // The list itself is one part, each of its items another.
+  for (const item of ["0", '""', '",[{"']) {
+    assert.equal(parse(listOf(JSON_VALUE_COUNT_MAX, item)), undefined, item);
+    assert.equal(parse(listOf(JSON_VALUE_COUNT_MAX + 1, item)), "", item);
+  }
+  const half = JSON_VALUE_COUNT_MAX / 2;
+  assert.equal(parse(listOf(half, "[]")), undefined);
+  assert.equal(parse(listOf(half + 1, "[]")), "");
+  const names = Array.from({ length: JSON_VALUE_COUNT_MAX + 1 }, (_, index) => `"${index}":0`);
+  assert.equal(parse(`{${names.join()}}`), "");
+  assert.equal(parse(`{${names.slice(1).join()}}`), undefined);
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { groupOf, parseManifest } from "../../../../enclave/core/manifest.ts";
 import { KEY_COUNT_MAX, MANIFEST_BYTES_MAX } from "../../../../shared/limits.ts";
-import { OPERATION_KINDS, hasOperation } from "../../../../shared/operation.ts";
+import { hasOperation, OPERATION_KINDS } from "../../../../shared/operation.ts";
 import { type Json, withValue } from "../../../fakes/ethereum-request.ts";
 import { KEY_ARN } from "../../../fakes/sealed-keys.ts";
 
@@ -128,7 +128,8 @@ test("a manifest that is not one strict JSON document is refused", () => {
   ]) {
     assert.equal(parseManifest(bytes).ok, false);
   }
-  // White space is not the manifest's meaning, but it is measured: it stays allowed up to the limit.
+  // White space is not the manifest's meaning, but it is measured: it stays allowed up to the
+  // limit.
   assert.equal(parseManifest(utf8.encode(text.padEnd(MANIFEST_BYTES_MAX))).ok, true);
   assert.equal(parseManifest(utf8.encode(text.padEnd(MANIFEST_BYTES_MAX + 1))).ok, false);
 });

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeHex } from "../../../../shared/bytes/hex.ts";
 import type { BundleKey } from "../../../../shared/bundle/keys.ts";
+import { encodeHex } from "../../../../shared/bytes/hex.ts";
 import { OPERATION_MASK_MAX, operationMaskOf } from "../../../../shared/operation.ts";
 import { DIALECTS } from "../../../../shared/wire/methods.ts";
 import { LocalEnclave, TestClock } from "../../../fakes/local-enclave.ts";
-import { MemoryStore, late, lost } from "../../../fakes/memory-store.ts";
-import { FakeKms, KEY_ARN, bundleKeyOf, sealKeys } from "../../../fakes/sealed-keys.ts";
+import { late, lost, MemoryStore } from "../../../fakes/memory-store.ts";
+import { bundleKeyOf, FakeKms, KEY_ARN, sealKeys } from "../../../fakes/sealed-keys.ts";
 import {
+  blockRequest,
   GENESIS_MS,
   type Request,
-  SLOTS_PER_EPOCH,
   SLOT_MS,
-  blockRequest,
+  SLOTS_PER_EPOCH,
   voteRequest,
 } from "../../../simulation/validator.ts";
 

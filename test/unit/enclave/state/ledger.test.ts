@@ -1,26 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeHex } from "../../../../shared/bytes/hex.ts";
-import { COMMIT_COUNT_MAX } from "../../../../shared/limits.ts";
-import { refusal } from "../../../../shared/errors.ts";
 import { ethereumRule } from "../../../../enclave/core/chains/ethereum/slashing-rule.ts";
 import { Account } from "../../../../enclave/state/ledger.ts";
 import { encodeRecord, headAfter, openRecord } from "../../../../enclave/state/record-codec.ts";
+import { encodeHex } from "../../../../shared/bytes/hex.ts";
+import { refusal } from "../../../../shared/errors.ts";
+import { COMMIT_COUNT_MAX } from "../../../../shared/limits.ts";
 import {
-  LedgerRig,
-  NO_FLOOR,
   block,
+  LedgerRig,
   ledgerRig,
+  NO_FLOOR,
   ownerOf,
   rootOf,
   vote,
 } from "../../../fakes/ledger-rig.ts";
 import {
-  MemoryStore,
   committedButNotWritten,
   denied,
   late,
   lost,
+  MemoryStore,
   writtenButDenied,
   writtenButUnknown,
 } from "../../../fakes/memory-store.ts";

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseCbor } from "../../../../shared/bytes/cbor.ts";
-import { RECEIPT_BYTES_MAX, RECORD_BYTES_MAX } from "../../../../shared/limits.ts";
 import {
   type EthereumRecord,
   ethereumRule,
 } from "../../../../enclave/core/chains/ethereum/slashing-rule.ts";
 import {
-  NO_HEAD,
   encodeReceipt,
   encodeRecord,
   headAfter,
+  NO_HEAD,
   openRecord,
 } from "../../../../enclave/state/record-codec.ts";
+import { parseCbor } from "../../../../shared/bytes/cbor.ts";
+import { RECEIPT_BYTES_MAX, RECORD_BYTES_MAX } from "../../../../shared/limits.ts";
 import { ownerOf, rootOf } from "../../../fakes/ledger-rig.ts";
 
 const OWNER = ownerOf(1);

@@ -1,112 +1,15 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { openBundle } from "../../../../enclave/keys/bundle.ts";
-import { Keyring } from "../../../../enclave/keys/keyring.ts";
+import { test } from "node:test";
 import { openKeystores, readKeystoreFolder } from "../../../../scripts/cli/keystore-folder.ts";
 import { PartialFile } from "../../../../scripts/cli/partial-file.ts";
-import { runSeal, type SealPorts } from "../../../../scripts/cli/seal.ts";
+import { runSeal } from "../../../../scripts/cli/seal.ts";
 import { createKeystore } from "../../../../scripts/local/keystores.ts";
-import { encodeBundleChunks } from "../../../../shared/bundle/chunks.ts";
 import { isZeroBytes } from "../../../../shared/bytes/compare.ts";
-import { BUNDLE_BYTES_MAX } from "../../../../shared/limits.ts";
 import { err } from "../../../../shared/result.ts";
-import { FakeSecrets } from "../../../fakes/fake-secrets.ts";
-import { bundleKeyOf, FakeKms, KEY_ARN, secretOf } from "../../../fakes/sealed-keys.ts";
-
-const COST = { n: 4 };
-const PASSWORD = "correct horse";
-
-type Report = {
-  readonly isSealed: boolean;
-  readonly error: string | null;
-  readonly secrets: readonly { bundle: string; chunkCount: number; removedCount: number }[];
-  readonly bundles: readonly { file: string; id: string; keyCount: number }[];
-  readonly resumedCount: number;
-  readonly keystores: readonly { file: string; status: string; reason?: string }[];
-};
-
-class Bench {
-  readonly dir: string;
-  readonly kms = new FakeKms();
-  readonly secrets = new FakeSecrets();
-  stdout = "";
-  stderr = "";
-  signal = new AbortController().signal;
-
-  constructor(dir: string) {
-    this.dir = dir;
-  }
-
-  get out(): string {
-    return join(this.dir, "keys.bundle");
-  }
-
-  async keystore(name: string, number: number, change: object = {}): Promise<void> {
-    const wish = { secret: secretOf(number), password: PASSWORD, kdf: "scrypt" as const };
-    const keystore = await createKeystore({ ...wish, cheap: { n: 4 }, path: "m/12381/3600/0/0/0" });
-    await this.file(name, JSON.stringify({ ...keystore, ...change }));
-  }
-
-  async file(name: string, text: string): Promise<void> {
-    await mkdir(join(this.dir, "keystores"), { recursive: true });
-    await writeFile(join(this.dir, "keystores", name), text);
-  }
-
-  ports(): SealPorts {
-    return {
-      stdout: { write: (text) => (this.stdout += text) },
-      stderr: { write: (text) => (this.stderr += text) },
-      signal: this.signal,
-      nowMs: () => 1_767_225_600_000,
-      generateDataKey: this.kms.generate,
-      secrets: this.secrets,
-      partialCost: COST,
-    };
-  }
-
-  async seal(...args: readonly string[]): Promise<{ code: number; report: Report }> {
-    this.stdout = "";
-    this.stderr = "";
-    const given = [
-      "--keystores",
-      join(this.dir, "keystores"),
-      "--kms-key",
-      KEY_ARN,
-      "--out",
-      this.out,
-      "--jobs",
-      "2",
-      "--json",
-      ...args,
-    ];
-    const code = await runSeal(given, this.ports());
-    const report = JSON.parse(this.stdout === "" ? "{}" : this.stdout) as Report; // oxlint-disable-line typescript/no-unsafe-type-assertion -- our own output
-    return { code, report };
-  }
-
-  async sealWithOnePassword(...args: readonly string[]) {
-    await writeFile(join(this.dir, "password.txt"), `${PASSWORD}\n`);
-    return this.seal("--password-file", join(this.dir, "password.txt"), ...args);
-  }
-
-  /** The keys of a bundle, opened as the enclave does. */
-  async keysOf(file: string): Promise<Keyring> {
-    const opened = await openBundle(await readFile(file), KEY_ARN, this.kms);
-    assert.ok(opened.ok);
-    const keyring = new Keyring();
-    assert.ok(keyring.add(opened.value).ok);
-    return keyring;
-  }
-}
-
-async function bench(t: TestContext): Promise<Bench> {
-  const dir = await mkdtemp(join(tmpdir(), "redoubt-seal-"));
-  t.after(() => rm(dir, { recursive: true, force: true }));
-  return new Bench(dir);
-}
+import { bench, COST, PASSWORD } from "../../../fakes/seal-bench.ts";
+import { bundleKeyOf, KEY_ARN, secretOf } from "../../../fakes/sealed-keys.ts";
 
 test("seal makes a bundle that the enclave opens, and leaves nothing else behind", async (t) => {
   const b = await bench(t);
@@ -314,95 +217,9 @@ test("seal overwrites nothing and refuses wrong options as a wrong usage", async
     [...good, "--password-file", "a", "--out", "keys.txt"],
     [...good, "--password-file", "a", "--keystores", join(b.dir, "nowhere")],
     [...good, "--password-file", "a", "--credentials", join(b.dir, "nowhere")],
+    [...good, "--password-file", "a", "--kms-ca", join(b.dir, "nowhere")],
   ];
   for (const row of rows) assert.equal(await runSeal(row, b.ports()), 2, row.join(" "));
-});
-
-test("seal writes each bundle to Secrets Manager too, under the name of its file", async (t) => {
-  const b = await bench(t);
-  for (const number of [1, 2]) await b.keystore(`${number}.json`, number);
-  const prefix = ["--to-secrets-manager", "redoubt/main"];
-  const { code, report } = await b.sealWithOnePassword("--keys-per-bundle", "1", ...prefix);
-  assert.equal(code, 0);
-  const place = { prefix: "redoubt/main", region: "eu-central-1" };
-  assert.deepEqual(report.secrets, [
-    { bundle: "keys-001", ...place, chunkCount: 1, removedCount: 0 },
-    { bundle: "keys-002", ...place, chunkCount: 1, removedCount: 0 },
-  ]);
-  for (const name of ["keys-001", "keys-002"]) {
-    const [chunk] = encodeBundleChunks(await readFile(join(b.dir, `${name}.bundle`)));
-    assert.deepEqual(b.secrets.values.get(`redoubt/main/${name}/0000`), chunk);
-  }
-});
-
-test("a bundle that can't be sent is sealed all the same, and is sent later", async (t) => {
-  const b = await bench(t);
-  for (const number of [1, 2]) await b.keystore(`${number}.json`, number);
-  const target = ["--to-secrets-manager", "redoubt"];
-  b.secrets.failAt = 3;
-  const { code, report } = await b.sealWithOnePassword("--keys-per-bundle", "1", ...target);
-  assert.deepEqual([code, report.isSealed, report.bundles.length], [1, true, 2]);
-  assert.equal(report.secrets.length, 0);
-  assert.match(report.error ?? "", /^bundle keys-001: isPresent .*keys-001\.bundle, .*keys-002/);
-  assert.ok(!(await readdir(b.dir)).some((name) => name.endsWith(".partial")));
-
-  b.secrets.failAt = null;
-  const file = join(b.dir, "keys-002.bundle");
-  b.stdout = "";
-  assert.equal(await runSeal(["--send", file, ...target, "--json"], b.ports()), 0);
-  assert.deepEqual(JSON.parse(b.stdout), {
-    error: null,
-    secrets: [
-      {
-        bundle: "keys-002",
-        prefix: "redoubt",
-        region: "eu-central-1",
-        chunkCount: 1,
-        removedCount: 0,
-      },
-    ],
-  });
-  assert.ok(b.secrets.values.has("redoubt/keys-002/0000"));
-});
-
-test("seal --send sends nothing but a bundle", async (t) => {
-  const b = await bench(t);
-  const target = ["--to-secrets-manager", "redoubt", "--json"];
-  await writeFile(join(b.dir, "bad.bundle"), "no bundle");
-  await writeFile(join(b.dir, "huge.bundle"), "");
-  await truncate(join(b.dir, "huge.bundle"), BUNDLE_BYTES_MAX + 1);
-  for (const name of ["bad", "huge", "missing"]) {
-    const file = join(b.dir, `${name}.bundle`);
-    assert.equal(await runSeal(["--send", file, ...target], b.ports()), 1, name);
-  }
-  assert.deepEqual(b.secrets.calls, []);
-});
-
-test("seal refuses wrong options for Secrets Manager before it opens a keystore", async (t) => {
-  const b = await bench(t);
-  await b.keystore("1.json", 1);
-  const to = ["--to-secrets-manager", "redoubt"];
-  const rows: readonly (readonly string[])[] = [
-    ["--to-secrets-manager", ""],
-    ["--to-secrets-manager", "a prefix"],
-    ["--to-secrets-manager", "p".repeat(257)],
-    ["--region", "eu-central-1"],
-    ["--secrets-endpoint", "https://127.0.0.1"],
-    [...to, "--region", "europe"],
-    [...to, "--secrets-endpoint", "not a url"],
-    [...to, "--out", join(b.dir, "my keys.bundle")],
-    [...to, "--out", join(b.dir, `${"k".repeat(122)}.bundle`)],
-    [...to, "--send", b.out],
-  ];
-  for (const row of rows) {
-    assert.equal((await b.sealWithOnePassword(...row)).code, 2, row.join(" "));
-  }
-  const sends = [
-    ["--send", b.out],
-    ["--send", join(b.dir, "keys"), ...to],
-  ];
-  for (const row of sends) assert.equal(await runSeal(row, b.ports()), 2, row.join(" "));
-  assert.equal(b.kms.generateCount, 0);
 });
 
 test("seal --show prints what a bundle says in the clear", async (t) => {

@@ -10,7 +10,7 @@ import {
   parseEthereumRecord,
   raiseEthereumRecord,
 } from "../../../../../../enclave/core/chains/ethereum/slashing-rule.ts";
-import { NO_FLOOR, block, rootOf, vote } from "../../../../../fakes/ledger-rig.ts";
+import { block, NO_FLOOR, rootOf, vote } from "../../../../../fakes/ledger-rig.ts";
 
 const A = rootOf("a");
 const B = rootOf("b");

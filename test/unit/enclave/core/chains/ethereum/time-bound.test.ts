@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  type EthereumOperation,
+  type OperationTime,
+  timeOf,
+} from "../../../../../../enclave/core/chains/ethereum/operation.ts";
+import {
   bootFloorAt,
   decideHighWatermark,
   decideTime,
   slotAt,
 } from "../../../../../../enclave/core/chains/ethereum/time-bound.ts";
-import {
-  type EthereumOperation,
-  type OperationTime,
-  timeOf,
-} from "../../../../../../enclave/core/chains/ethereum/operation.ts";
 import { LOOKAHEAD_SLOTS, TIME_SKEW_MS_MAX } from "../../../../../../shared/limits.ts";
 import { mainnet } from "../../../../../fakes/ethereum-request.ts";
 import { block, rootOf, vote } from "../../../../../fakes/ledger-rig.ts";
