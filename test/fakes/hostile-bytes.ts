@@ -65,8 +65,10 @@ export class Attacker {
       sockets.forEach((socket, index) => {
         if (socket === null) return;
         if (index % 3 === 0) this.#write(socket, Uint8Array.of(0, 0, 0, 9, 1));
-        if (index % 2 === 0) socket.destroy();
-        else socket.resetAndDestroy();
+        // A reset, where the stream knows one.
+        if (index % 2 === 0 && "port" in target && !("encrypted" in socket)) {
+          socket.resetAndDestroy();
+        } else socket.destroy();
       });
     }
   }

@@ -118,7 +118,7 @@ function isDouble(code: ErrorCode): boolean {
   return code === "GUARD_BLOCK_DOUBLE";
 }
 
-test("a refusal is one log line with code, client and key, and is counted", async () => {
+test("a refusal is one log line with code, details, client and key, and is counted", async () => {
   rig.signer.answer = () => Promise.resolve(err(refusal("GUARD_BLOCK_DOUBLE", 7n)));
   const countBefore = rig.metrics.refusedCount(isDouble);
   const answer = await rig.sign();
@@ -134,6 +134,7 @@ test("a refusal is one log line with code, client and key, and is counted", asyn
           status: 412,
           client: "all",
           key: `0x${AA}`,
+          reason: "slot 7",
           address: "127.0.0.1",
         },
       ],

@@ -20,6 +20,7 @@ async function withRig(options: RigOptions, run: (rig: ApiRig) => Promise<void>)
 function reasonsOf(rig: ApiRig): readonly unknown[] {
   return rig.log.lines
     .filter(({ event }) => event === "tls.refused")
+    .filter(({ fields }) => fields.code === "TLS_CLIENT_REFUSED")
     .map(({ fields }) => fields.reason);
 }
 
