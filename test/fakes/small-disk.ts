@@ -1,7 +1,7 @@
-// A disk that can be filled, for the state file. As root it is a small tmpfs, mounted on the folder:
-// writes fail with ENOSPC, as on any full disk. Without root the program's own limit on the size of
-// files stands in (`prlimit --fsize`): writes fail with EFBIG, which SQLite takes for an I/O error and
-// not for a full disk, so that the code is another one. Either way the test runs.
+// A disk that can be filled, for the state file. As root it is a small tmpfs, mounted on the
+// folder: writes fail with ENOSPC, as on any full disk. Without root the program's own limit on the
+// size of files stands in (`prlimit --fsize`): writes fail with EFBIG, which SQLite takes for an
+// I/O error and not for a full disk, so that the code is another one. Either way the test runs.
 
 import { execFileSync } from "node:child_process";
 import { rmSync, statSync, writeFileSync } from "node:fs";

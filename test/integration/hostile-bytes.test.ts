@@ -23,7 +23,7 @@ import { Random } from "../simulation/random.ts";
 
 const CHURN_COUNT = 600;
 /** Far above what is used, far below what an unbounded buffer would be by then. */
-const MEMORY_MB_MAX = 900;
+const MEMORY_MB_MAX = 1500;
 const UNREAD_BYTES = 24 * 1024 * 1024;
 const DRIP_MS = 700;
 const LINGERING_COUNT = 6;
@@ -163,7 +163,9 @@ describe(`hostile bytes, seed ${seed}`, () => {
   });
 });
 
-/** The names of malformed inputs after which the stream is still open, though it has no boundary. */
+/**
+ * The names of malformed inputs after which the stream is still open, though it has no boundary.
+ */
 async function closesOn(attacker: Attacker, target: Target): Promise<readonly string[]> {
   const open: string[] = [];
   // What is a request so far, or is one that is refused by its answer.

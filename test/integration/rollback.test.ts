@@ -1,6 +1,6 @@
-// A hostile parent with copies of the store, against the real enclave. It goes back to an older file
-// while the enclave runs, before it boots, and to none at all, and asks for everything that was ever
-// signed again with other roots. Outside of it every released signature is kept.
+// A hostile parent with copies of the store, against the real enclave. It goes back to an older
+// file while the enclave runs, before it boots, and to none at all, and asks for everything that
+// was ever signed again with other roots. Outside of it every released signature is kept.
 
 import assert from "node:assert/strict";
 import { copyFileSync, rmSync } from "node:fs";
@@ -34,7 +34,9 @@ async function runLoad(ms: number, keys = signer.publicKeys): Promise<void> {
   load.keys = signer.publicKeys;
 }
 
-/** Some of all heights that were asked for, each with every root; how often each was answered what. */
+/**
+ * Some of all heights that were asked for, each with every root; how often each was answered what.
+ */
 async function replay(keys = signer.publicKeys): Promise<ReadonlyMap<Outcome, number>> {
   const asks = load.pastAsks().filter(({ key }) => keys.includes(key));
   const outcomes = new Map<Outcome, number>();

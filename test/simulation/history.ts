@@ -340,8 +340,8 @@ class History {
 }
 
 /**
- * What an unreliable parent must never bring about: it has not lied. (STATE_CONFLICT is no alarm: it
- * is told to a request that was decided again too often, and the next one is served.)
+ * What an unreliable parent must never bring about: it has not lied. (STATE_CONFLICT is no alarm:
+ * it is told to a request that was decided again too often, and the next one is served.)
  */
 export const FALSE_ALARMS: readonly ErrorCode[] = [
   "STATE_ROLLED_BACK",

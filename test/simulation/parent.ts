@@ -1,6 +1,7 @@
-// The parent's store, in the hands of chance. `honest` keeps every promise of the port; `unreliable`
-// loses answers and lets writes land late, but never lies; `hostile` says and stores whatever it
-// likes, of what it has ever seen. It can't forge a record, unless a test gives it the keys.
+// The parent's store, in the hands of chance. `honest` keeps every promise of the port;
+// `unreliable` loses answers and lets writes land late, but never lies; `hostile` says and stores
+// whatever it likes, of what it has ever seen. It can't forge a record, unless a test gives it the
+// keys.
 
 import type {
   CommitOutcome,

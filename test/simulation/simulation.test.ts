@@ -1,5 +1,6 @@
-// Thousands of histories that chance makes up. A history that fails says its seed; `SEED=… npm test`
-// (or `node --test` on this file) runs that one alone. REDOUBT_SIMULATIONS asks for more or fewer.
+// Thousands of histories that chance makes up. A history that fails says its seed; `SEED=… npm
+// test` (or `node --test` on this file) runs that one alone. REDOUBT_SIMULATIONS asks for more or
+// fewer.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

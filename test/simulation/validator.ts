@@ -84,7 +84,9 @@ export function slotOf(unixMs: number): number {
   return Math.floor((unixMs - GENESIS_MS) / SLOT_MS);
 }
 
-/** What might get somebody slashed: at the edge of the present, or against what was asked before. */
+/**
+ * What might get somebody slashed: at the edge of the present, or against what was asked before.
+ */
 export function hostileRequest(random: Random, unixMs: number, known?: EthereumClaim): Request {
   const variant = random.below(2);
   if (known !== undefined) return conflictingRequest(random, known, variant);
