@@ -1,7 +1,7 @@
 // The whole signer under a hostile load while its parts are killed and paused at random moments.
 // The enclave is booted again by its supervisor, the parent is started again as systemd would.
 // Outside of all of it every released signature is kept: no two of them may ever be slashable, and
-// each must be in the history that the store holds. `REDOUBT_SEED=N` repeats the choices of a run;
+// each must be in the history that the store holds. `SEED=N` repeats the choices of a run;
 // its timing is the machine's.
 
 import assert from "node:assert/strict";
@@ -16,7 +16,7 @@ const KEY_COUNT = 4;
 const CONCURRENCY = 10;
 const RECOVERY_MS_MAX = 60_000;
 
-const seed = Number(process.env["REDOUBT_SEED"] ?? Math.floor(Math.random() * 2 ** 32));
+const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 32));
 const random = new Random(seed);
 let signer: RunningSigner;
 let load: HostileLoad;
@@ -68,7 +68,7 @@ describe(`the running signer, seed ${seed}`, () => {
 
   it("signs again after its parent was killed, and nothing slashable", async (t) => {
     const { bootCount } = signer;
-    for (let kill = 0; kill < 5; kill++) {
+    for (let kill = 0; kill < 4; kill++) {
       await pause(random.between(50, 700));
       const killedMs = performance.now();
       await signer.killParent();
@@ -77,7 +77,7 @@ describe(`the running signer, seed ${seed}`, () => {
       await awaitReleases(killedMs);
     }
     assert.equal(signer.bootCount, bootCount, "the enclave outlives its parent");
-    t.diagnostic(`5 kills, recoveries ${recoveriesMs.splice(0).join()} ms`);
+    t.diagnostic(`4 kills, recoveries ${recoveriesMs.splice(0).join()} ms`);
   });
 
   it("signs again after both were killed, in either order", async (t) => {
@@ -114,12 +114,12 @@ describe(`the running signer, seed ${seed}`, () => {
 
   it("releases no other root for what its store answers late, never, or writes late", async (t) => {
     const { storeProxy } = signer;
-    for (let round = 0; round < 12; round++) {
+    for (let round = 0; round < 11; round++) {
       await pause(random.between(20, 150));
       const sinceMs = performance.now();
       const direction = random.chance(0.5) ? "answers" : "requests";
       storeProxy.hold(direction);
-      // Until every key waits for the store; the last rounds are later than a commit may take.
+      // Until every key waits for the store; the last time for longer than a commit may take.
       await pause(round < 10 ? random.between(20, 300) : 4500);
       // Held requests may land before, after or between those of the next connection.
       if (round < 10 || random.chance(0.5)) storeProxy.cut(random.below(60));
@@ -128,7 +128,7 @@ describe(`the running signer, seed ${seed}`, () => {
     }
     assert.ok((load.outcomes.get("STATE_UNKNOWN") ?? 0) > 0, "some outcomes were unknown");
     assert.equal(load.outcomes.get("STATE_ROLLED_BACK"), undefined, "and none was a lie");
-    t.diagnostic(`12 faults, recoveries ${recoveriesMs.splice(0).join()} ms`);
+    t.diagnostic(`11 faults, recoveries ${recoveriesMs.splice(0).join()} ms`);
   });
 
   it("holds the receipt of everything that it ever released", async (t) => {

@@ -28,7 +28,7 @@ const UNREAD_BYTES = 24 * 1024 * 1024;
 const DRIP_MS = 700;
 const LINGERING_COUNT = 6;
 
-const seed = Number(process.env["REDOUBT_SEED"] ?? Math.floor(Math.random() * 2 ** 32));
+const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 32));
 const random = new Random(seed);
 let signer: RunningSigner;
 let load: HostileLoad;

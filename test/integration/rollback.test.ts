@@ -15,7 +15,7 @@ const LOAD_MS = 700;
 /** Of what was signed before, asked for again in each state of the attack. */
 const REPLAY_COUNT = 600;
 
-const seed = Number(process.env["REDOUBT_SEED"] ?? Math.floor(Math.random() * 2 ** 32));
+const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 32));
 const random = new Random(seed);
 let signer: RunningSigner;
 let load: HostileLoad;
