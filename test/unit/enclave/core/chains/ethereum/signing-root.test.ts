@@ -364,30 +364,6 @@ test("every kind of operation is compared", () => {
   );
 });
 
-test("a header has the root of its block in every fork from Bellatrix on", () => {
-  const { bellatrix, capella, deneb, electra, fulu, gloas, heze } = ssz;
-  const forks = [bellatrix, capella, deneb, electra, fulu, gloas, heze] as const;
-  for (const { BeaconBlock, BeaconBlockBody } of forks) {
-    const type: Type<unknown> = BeaconBlock;
-    const bodyType: Type<unknown> = BeaconBlockBody;
-    const block = randomValue(type, random);
-    assert(isJson(block));
-    const header = {
-      slot: Number(block["slot"]),
-      proposerIndex: Number(block["proposerIndex"]),
-      parentRoot: asBytes(block["parentRoot"]),
-      stateRoot: asBytes(block["stateRoot"]),
-      bodyRoot: bodyType.hashTreeRoot(block["body"]),
-    };
-    assert.deepEqual(ssz.phase0.BeaconBlockHeader.hashTreeRoot(header), type.hashTreeRoot(block));
-  }
-});
-
-function asBytes(value: unknown): Uint8Array {
-  assert(value instanceof Uint8Array);
-  return value;
-}
-
 // The other presets, unless this is already such a run.
 if (process.env["LODESTAR_PRESET"] === undefined) {
   for (const other of PRESET_NAMES.filter((name) => name !== preset)) {
