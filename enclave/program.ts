@@ -4,9 +4,9 @@
 
 import type { Server, Socket } from "node:net";
 import type { Refusal } from "../shared/errors.ts";
-import { LINK_COUNT_MAX, TIME_RENEWAL_MS } from "../shared/limits.ts";
+import { TIME_RENEWAL_MS } from "../shared/limits.ts";
 import { err, ok, type Result } from "../shared/result.ts";
-import { Answerer } from "../shared/wire/link.ts";
+import { Answerer, admitLink } from "../shared/wire/link.ts";
 import { ENCLAVE_METHODS } from "../shared/wire/methods.ts";
 import { createNsm } from "./attestation/nsm.ts";
 import { TrustedTime } from "./attestation/trusted-time.ts";
@@ -65,11 +65,7 @@ export async function startEnclave(platform: Platform): Promise<Result<RunningEn
   });
   const sockets = new Set<Socket>();
   const server = await platform.listen((socket) => {
-    if (sockets.size >= LINK_COUNT_MAX) {
-      socket.destroy();
-      return;
-    }
-    sockets.add(socket);
+    admitLink(sockets, socket);
     socket.on("close", () => sockets.delete(socket));
     serveLink(socket, handlers);
   });

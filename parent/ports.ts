@@ -4,9 +4,12 @@
 import type { Refusal } from "../shared/errors.ts";
 import type { OperationKind, OperationMask } from "../shared/operation.ts";
 import type { Result } from "../shared/result.ts";
-import type { AnswerOf, Dialect, ENCLAVE_METHODS } from "../shared/wire/methods.ts";
+import type { AnswerOf, Dialect, ENCLAVE_METHODS, ParamsOf } from "../shared/wire/methods.ts";
 
 export type EnclaveStatus = AnswerOf<(typeof ENCLAVE_METHODS)["status"]>;
+
+/** AWS credentials, as the enclave takes them. */
+export type Credentials = ParamsOf<(typeof ENCLAVE_METHODS)["credentials.put"]>;
 
 export type SignAsk = {
   readonly dialect: Dialect;
@@ -64,7 +67,6 @@ export type LogFields = {
   readonly kind?: string;
   readonly status?: number;
   readonly durationMs?: number;
-  readonly requestId?: string;
   readonly phase?: string;
   readonly bundle?: string;
   readonly count?: number;

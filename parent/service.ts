@@ -10,7 +10,7 @@ import { err, ok, type Result } from "../shared/result.ts";
 import { startApi } from "./api/start.ts";
 import { startAdmin } from "./link/admin.ts";
 import { EnclaveLink } from "./link/enclave-link.ts";
-import { type Credentials, Provisioner } from "./link/provision.ts";
+import { Provisioner } from "./link/provision.ts";
 import { LinkSigner } from "./link/signer.ts";
 import { createBundleReader } from "./ops/bundles.ts";
 import type { Config } from "./ops/config.ts";
@@ -18,7 +18,7 @@ import { startCredentials } from "./ops/credentials.ts";
 import { Metrics } from "./ops/metrics.ts";
 import { watchParts } from "./ops/part-metrics.ts";
 import { startOps } from "./ops/server.ts";
-import type { Log } from "./ports.ts";
+import type { Credentials, Log } from "./ports.ts";
 import { startRelay } from "./relay/relay.ts";
 import { startStore } from "./store/store.ts";
 

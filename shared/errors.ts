@@ -174,11 +174,13 @@ export function refusal<Code extends ErrorCode>(
 export function describeDetail({ code, detail = [] }: Refusal): string {
   const names = DETAIL_NAMES[code] ?? [];
   return detail
-    .map((value, index) => {
-      const text = value instanceof Uint8Array ? encodePrefixedHex(value) : String(value);
-      return `${names[index] ?? "detail"} ${text}`;
-    })
+    .map((value, index) => `${names[index] ?? "detail"} ${describeValue(value)}`)
     .join(", ");
+}
+
+/** One detail for people: numbers as decimal text, bytes as `0x…`. */
+export function describeValue(value: Detail): string {
+  return value instanceof Uint8Array ? encodePrefixedHex(value) : String(value);
 }
 
 function buildCodeByNumber(): ReadonlyMap<number, ErrorCode> {

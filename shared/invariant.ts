@@ -8,8 +8,3 @@ export class InvariantError extends Error {
 export function invariant(condition: boolean, claim: string): asserts condition {
   if (!condition) throw new InvariantError(claim);
 }
-
-/** For the end of an exhaustive switch: reached only when the types were lied to. */
-export function unreachable(value: never): never {
-  throw new InvariantError(`unreachable: ${String(value)}`);
-}

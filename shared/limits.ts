@@ -1,4 +1,5 @@
-// Every limit of the system, so that a reader can add them up. Sizes are in bytes, times in ms.
+// The limits that add up to what the system can hold, or that two sides have to agree on. Bounds
+// that one parser sets itself stand with it. Sizes are in bytes, times in ms.
 
 /** An HTTP body of a signing request. A Gloas envelope carries a whole execution payload as hex. */
 export const BODY_BYTES_MAX = 8 * 1024 * 1024;
@@ -72,6 +73,8 @@ export const RECEIPT_BYTES_MAX = 512;
 /** Records of one commit or one page of a read. */
 export const COMMIT_COUNT_MAX = 1024;
 export const PAGE_COUNT_MAX = 1024;
+/** Public keys of one page of the enclave's list. */
+export const KEY_PAGE_COUNT_MAX = 4096;
 
 /** An EIP-3076 file, handed over in chunks of records rather than whole. */
 export const INTERCHANGE_BYTES_MAX = 512 * 1024 * 1024;

@@ -41,10 +41,6 @@ export function hasOperation(mask: OperationMask, kind: OperationKind): boolean 
   return (mask & (BIT_BY_KIND[kind] ?? 0)) !== 0;
 }
 
-export function isOperationKind(text: string): text is OperationKind {
-  return Object.hasOwn(BIT_BY_KIND, text);
-}
-
 /**
  * What may be asked for where neither a manifest's group nor a client's entry lists kinds. A table,
  * not a wildcard: a kind that is new to the code does not compile before somebody has decided about

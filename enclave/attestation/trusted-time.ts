@@ -34,13 +34,8 @@ export class TrustedTime {
   async renew(): Promise<Result<null, Refusal>> {
     const document = await this.#nsm.attest({ userData: null, nonce: null, publicKey: null });
     if (!document.ok) return document;
-    return this.learn(document.value);
-  }
-
-  /** Takes the time of a document that our own NSM has just made. */
-  learn(document: Uint8Array): Result<null, Refusal> {
     const monotonicMs = this.#clock.nowMs();
-    const parsed = parseDocument(document);
+    const parsed = parseDocument(document.value);
     if (!parsed.ok) return err(refusal("NSM_MALFORMED"));
     this.#anchorUnixMs = parsed.value.timestampMs;
     this.#anchorMonotonicMs = monotonicMs;

@@ -13,11 +13,15 @@ import { invariant } from "../../shared/invariant.ts";
 import type { Rule } from "./rule.ts";
 
 /** A record with its place in the key's chain of receipts. */
-export type Link<R> = { readonly record: R; readonly seq: number; readonly head: Uint8Array };
+export type ChainedRecord<R> = {
+  readonly record: R;
+  readonly seq: number;
+  readonly head: Uint8Array;
+};
 
 export class GuardEntry<R> {
-  durable: Link<R> | null = null;
-  raised: Link<R> | null = null;
+  durable: ChainedRecord<R> | null = null;
+  raised: ChainedRecord<R> | null = null;
   /** An outcome was unknown: the store is read before the next decision. */
   isStale = true;
   /** Why this key signs nothing until the enclave boots again. */
@@ -33,11 +37,11 @@ export type GuardDecision<R> =
   /** A repeat of what is on its way to the store: release when that is durable. */
   | { readonly kind: "await" }
   /** Make `record` durable as the version after `base`, then release. */
-  | { readonly kind: "write"; readonly record: R; readonly base: Link<R> };
+  | { readonly kind: "write"; readonly record: R; readonly base: ChainedRecord<R> };
 
 /**
  * Decides on a claim. `isPending` tells whether a commit of the raised record is under way. After
- * "write" the caller must call `raise` with the new link before anything else happens.
+ * "write" the caller must call `raise` with the new record before anything else happens.
  */
 export function decideClaim<R, C, F>(
   rule: Rule<R, C, F>,
@@ -65,15 +69,15 @@ export function decideClaim<R, C, F>(
   }
 }
 
-export function raise<R>(entry: GuardEntry<R>, link: Link<R>): void {
-  entry.raised = link;
+export function raise<R>(entry: GuardEntry<R>, chained: ChainedRecord<R>): void {
+  entry.raised = chained;
 }
 
-/** The store has made `link` durable. */
-export function confirm<R>(entry: GuardEntry<R>, link: Link<R>): void {
-  const isNext = link.seq === (entry.durable?.seq ?? 0) + 1;
+/** The store has made `chained` durable. */
+export function confirm<R>(entry: GuardEntry<R>, chained: ChainedRecord<R>): void {
+  const isNext = chained.seq === (entry.durable?.seq ?? 0) + 1;
   invariant(isNext, "a write of this generation follows what is durable");
-  entry.durable = link;
+  entry.durable = chained;
 }
 
 /**
@@ -83,7 +87,7 @@ export function confirm<R>(entry: GuardEntry<R>, link: Link<R>): void {
 export function adopt<R, C, F>(
   rule: Rule<R, C, F>,
   entry: GuardEntry<R>,
-  stored: Link<R> | null,
+  stored: ChainedRecord<R> | null,
   cause: "read" | "conflict",
 ): void {
   entry.isStale = false;

@@ -1,5 +1,6 @@
-// Time and entropy of the operating system. Wall-clock time is never read: trusted time comes from
-// the NSM's documents (`attestation/trusted-time.ts`).
+// Time and entropy of the operating system. No wall-clock time: trusted time comes from the NSM's
+// documents (`attestation/trusted-time.ts`). Only `kms/kms-client.ts` reads the system's, to tell
+// the SDK what it is off by.
 
 import { randomFillSync } from "node:crypto";
 import type { Entropy, MonotonicClock, Ticker } from "../core/ports.ts";

@@ -7,10 +7,7 @@ import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { KEY_COUNT_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import type {
-  EthereumState,
-  EthereumFloor as ImportedFloorOfKey,
-} from "../../shared/wire/methods.ts";
+import type { EthereumState, ImportedFloorOfKey } from "../../shared/wire/methods.ts";
 import type { EthereumClaim } from "../core/chains/ethereum/operation.ts";
 import {
   type EthereumFloor,

@@ -7,7 +7,7 @@ import { parseBundle } from "../../shared/bundle/format.ts";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
-import { COMMIT_COUNT_MAX } from "../../shared/limits.ts";
+import { KEY_PAGE_COUNT_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { SCHEMES } from "../../shared/scheme.ts";
 import type { Handlers } from "../../shared/wire/link.ts";
@@ -38,8 +38,6 @@ export type ServiceParts = {
 
 type Answer<M extends EnclaveMethod> = Result<AnswerOf<(typeof ENCLAVE_METHODS)[M]>, Refusal>;
 type EnclaveHandlers = Handlers<typeof ENCLAVE_METHODS>;
-
-const KEYS_PER_PAGE = 4096;
 
 class Service {
   readonly #parts: ServiceParts;
@@ -85,7 +83,7 @@ class Service {
       "state.import": (params) => this.#gate("state.import", () => this.#importState(params)),
       "keys.list": ({ offset }) => this.#gate("keys.list", () => ok(this.#listKeys(offset))),
       attest: ({ nonce }) => this.#gate("attest", () => this.#attest(nonce)),
-      sign: (params) => this.#sign(params),
+      sign: (params) => this.#gate("sign", () => this.#sign(params)),
       drain: () => this.#gate("drain", () => this.#drain()),
     };
   }
@@ -130,7 +128,8 @@ class Service {
       floor: this.#floor,
       highWatermark: this.#manifest?.value.ethereum.highWatermark ?? null,
       timeMs: timeMs ?? 0,
-      timeAgeMs: timeMs === null ? 0 : Math.floor(time.ageMs()),
+      // Also when it is too old to be used: an age that fell to 0 then would end the alarm on it.
+      timeAgeMs: Math.floor(Math.min(time.ageMs(), Number.MAX_SAFE_INTEGER)),
     };
   }
 
@@ -224,13 +223,12 @@ class Service {
       const beyond = decideImportTime(network, timeMs, floor);
       if (beyond !== null) return err(beyond);
     }
-    invariant(params.floors.length <= COMMIT_COUNT_MAX, "an import is bounded by its field");
     return this.#loadedAccounts.import(params.floors, params.isDryRun, timeMs);
   }
 
   #listKeys(offset: number): AnswerOf<(typeof ENCLAVE_METHODS)["keys.list"]> {
-    const keys = this.#accounts?.keyring.list() ?? [];
-    const page = keys.slice(offset, offset + KEYS_PER_PAGE);
+    const keys = this.#loadedAccounts.keyring.list();
+    const page = keys.slice(offset, offset + KEY_PAGE_COUNT_MAX);
     return {
       totalCount: keys.length,
       keys: page.map(({ scheme, publicKey }) => ({ scheme: SCHEMES[scheme].number, publicKey })),
@@ -253,11 +251,8 @@ class Service {
   }
 
   #sign(params: Parameters<EnclaveHandlers["sign"]>[0]): Answer<"sign"> | Promise<Answer<"sign">> {
-    const signing = this.#signing;
-    if (signing === null || !this.#life.isAllowed("sign")) {
-      return this.#gate("sign", () => err(refusal("PHASE_REFUSED", this.#life.phase)));
-    }
-    const answer = sign(signing, params);
+    invariant(this.#signing !== null, "what is signed is signed after the state is open");
+    const answer = sign(this.#signing, params);
     if (!(answer instanceof Promise)) return answer;
     this.#inFlightCount += 1;
     return answer.finally(() => {

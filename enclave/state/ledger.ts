@@ -9,7 +9,14 @@ import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { COMMIT_COUNT_MAX, PAGE_COUNT_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import { adopt, confirm, decideClaim, GuardEntry, type Link, raise } from "../core/guard.ts";
+import {
+  adopt,
+  type ChainedRecord,
+  confirm,
+  decideClaim,
+  GuardEntry,
+  raise,
+} from "../core/guard.ts";
 import type { CommitOutcome, RecordWrite, StateStore, StoredRecord } from "../core/ports.ts";
 import type { Rule } from "../core/rule.ts";
 import {
@@ -50,7 +57,7 @@ type Settled = Result<null, Refusal> | "retry";
 
 type PendingWrite<R> = {
   readonly account: Account<R, unknown>;
-  readonly link: Link<R>;
+  readonly chained: ChainedRecord<R>;
   readonly write: RecordWrite;
   readonly receipt: Receipt;
   readonly generation: number;
@@ -163,7 +170,7 @@ export class Ledger<R, C, F> {
       before === null || this.#rule.isSuccessor(before, next),
       "an operator's act only raises a record",
     );
-    const none: Link<R> = { record: this.#rule.empty, seq: 0, head: NO_HEAD };
+    const none: ChainedRecord<R> = { record: this.#rule.empty, seq: 0, head: NO_HEAD };
     const base = (account.pending === null ? entry.durable : entry.raised) ?? none;
     return settle(this.#write(account, next, base, receipt), retry);
   }
@@ -178,17 +185,22 @@ export class Ledger<R, C, F> {
     return this.#write(account, raised.record, base, receipt);
   }
 
-  #write(account: Account<R, F>, record: R, base: Link<R>, receipt: Receipt): PendingWrite<R> {
+  #write(
+    account: Account<R, F>,
+    record: R,
+    base: ChainedRecord<R>,
+    receipt: Receipt,
+  ): PendingWrite<R> {
     const seq = base.seq + 1;
     const receiptBytes = encodeReceipt(receipt, seq, base.head);
-    const link: Link<R> = { record, seq, head: headAfter(account, receiptBytes) };
+    const chained: ChainedRecord<R> = { record, seq, head: headAfter(account, receiptBytes) };
     const pending: PendingWrite<R> = {
       account,
-      link,
+      chained,
       write: {
         key: account.publicKey,
         seq,
-        record: encodeRecord(this.#rule, account, link),
+        record: encodeRecord(this.#rule, account, chained),
         receipt: receiptBytes,
       },
       receipt,
@@ -196,7 +208,7 @@ export class Ledger<R, C, F> {
       waiters: [],
     };
     if (isUnreceipted(account, receipt)) account.unreceipted.delete(receipt.kind);
-    raise(account.entry, link);
+    raise(account.entry, chained);
     account.pending = pending;
     this.#queue.push(pending);
     this.#planFlush();
@@ -260,7 +272,7 @@ export class Ledger<R, C, F> {
       if (account.pending === pending) account.pending = null;
       const isCurrent = pending.generation === account.entry.generation;
       invariant(isCurrent, "a key's state stays as it is while its write is under way");
-      confirm(account.entry, pending.link);
+      confirm(account.entry, pending.chained);
       return DURABLE;
     }
     account.pending = null;

@@ -7,7 +7,7 @@ import { createHmac, hash, timingSafeEqual } from "node:crypto";
 import { encodeCbor } from "../../shared/bytes/cbor.ts";
 import { concatBytes } from "../../shared/bytes/compare.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import type { Link } from "../core/guard.ts";
+import type { ChainedRecord } from "../core/guard.ts";
 import type { StoredRecord } from "../core/ports.ts";
 import type { Rule } from "../core/rule.ts";
 
@@ -32,13 +32,13 @@ export type RecordOwner = {
 export function encodeRecord<R>(
   rule: Pick<Rule<R, never, never>, "encode">,
   owner: RecordOwner,
-  link: Link<R>,
+  chained: ChainedRecord<R>,
 ): Uint8Array {
-  const body = rule.encode(link.record);
+  const body = rule.encode(chained.record);
   const bytes = new Uint8Array(PREFIX_BYTES + body.length + TAG_BYTES);
   bytes[0] = VERSION;
-  new DataView(bytes.buffer).setBigUint64(1, BigInt(link.seq));
-  bytes.set(link.head, 9);
+  new DataView(bytes.buffer).setBigUint64(1, BigInt(chained.seq));
+  bytes.set(chained.head, 9);
   bytes.set(body, PREFIX_BYTES);
   const untagged = bytes.subarray(0, bytes.length - TAG_BYTES);
   bytes.set(tagOf(owner, untagged), untagged.length);
@@ -50,7 +50,7 @@ export function openRecord<R>(
   rule: Pick<Rule<R, never, never>, "parse">,
   owner: RecordOwner,
   stored: StoredRecord,
-): Result<Link<R>, "STATE_CORRUPT"> {
+): Result<ChainedRecord<R>, "STATE_CORRUPT"> {
   const bytes = stored.record;
   if (bytes.length < PREFIX_BYTES + TAG_BYTES || bytes[0] !== VERSION) return err("STATE_CORRUPT");
   const untagged = bytes.subarray(0, bytes.length - TAG_BYTES);

@@ -1,10 +1,9 @@
 // Refusals as HTTP: which status each code has, and the body that tells it. It must never put
 // anything into a body but the code, its fixed text and the details that DETAIL_NAMES names.
 
-import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import {
   DETAIL_NAMES,
-  type Detail,
+  describeValue,
   ERRORS,
   type ErrorCode,
   type Refusal,
@@ -131,11 +130,7 @@ export function encodeRefusal(cause: Refusal): string {
   const names = DETAIL_NAMES[cause.code] ?? [];
   names.forEach((name, index) => {
     const detail = cause.detail?.[index];
-    if (detail !== undefined) body[name] = detailText(detail);
+    if (detail !== undefined) body[name] = describeValue(detail);
   });
   return JSON.stringify(body);
-}
-
-function detailText(detail: Detail): string {
-  return detail instanceof Uint8Array ? encodePrefixedHex(detail) : String(detail);
 }

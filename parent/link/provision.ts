@@ -8,14 +8,11 @@ import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import { describeDetail, type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import type { ENCLAVE_METHODS, ParamsOf } from "../../shared/wire/methods.ts";
-import type { EnclaveStatus, Log, ReloadState, SignerKey } from "../ports.ts";
+import type { Credentials, EnclaveStatus, Log, ReloadState, SignerKey } from "../ports.ts";
 import { Backoff, type BackoffBounds } from "./backoff.ts";
 import { type BundleFailure, BundleLoader, type BundleRead } from "./bundle-loader.ts";
 import type { EnclaveLink } from "./enclave-link.ts";
 import { listKeys } from "./key-list.ts";
-
-export type Credentials = ParamsOf<(typeof ENCLAVE_METHODS)["credentials.put"]>;
 
 export type ProvisionOptions = {
   readonly link: EnclaveLink;

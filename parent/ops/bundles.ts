@@ -17,8 +17,8 @@ import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
 import { BUNDLE_BYTES_MAX, BUNDLE_COUNT_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { BundleFailure, BundleRead, SealedBundle } from "../link/bundle-loader.ts";
+import type { Credentials } from "../ports.ts";
 import type { BundleSource } from "./config.ts";
-import type { Credentials } from "./credential-format.ts";
 import type { SecretReader, SecretReaderOptions } from "./secret-reader.ts";
 
 export type BundleReaderOptions = {

@@ -3,9 +3,8 @@
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CREDENTIAL_BYTES_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import type { ENCLAVE_METHODS, ParamsOf } from "../../shared/wire/methods.ts";
+import type { Credentials } from "../ports.ts";
 
-export type Credentials = ParamsOf<(typeof ENCLAVE_METHODS)["credentials.put"]>;
 export type CredentialRefusal = Refusal<"CREDENTIALS_MISSING" | "CREDENTIALS_MALFORMED">;
 
 /** AccessKeyId, SecretAccessKey, Token or SessionToken, Expiration; other fields are ignored. */

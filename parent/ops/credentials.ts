@@ -8,9 +8,9 @@ import { refusal } from "../../shared/errors.ts";
 import { CREDENTIAL_BYTES_MAX } from "../../shared/limits.ts";
 import { err, type Result } from "../../shared/result.ts";
 import { Backoff } from "../link/backoff.ts";
-import type { Log } from "../ports.ts";
+import type { Credentials, Log } from "../ports.ts";
 import type { CredentialSource } from "./config.ts";
-import { type CredentialRefusal, type Credentials, parseCredentials } from "./credential-format.ts";
+import { type CredentialRefusal, parseCredentials } from "./credential-format.ts";
 import { readInstanceCredentials } from "./imds.ts";
 
 export type CredentialFeed = { stop(): void };

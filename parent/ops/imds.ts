@@ -5,7 +5,8 @@ import { type IncomingMessage, request } from "node:http";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CREDENTIAL_BYTES_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import { type CredentialRefusal, type Credentials, parseCredentials } from "./credential-format.ts";
+import type { Credentials } from "../ports.ts";
+import { type CredentialRefusal, parseCredentials } from "./credential-format.ts";
 
 const TOKEN_PATH = "/latest/api/token";
 const ROLE_PATH = "/latest/meta-data/iam/security-credentials/";

@@ -14,7 +14,6 @@ const IS_LOGGED: Readonly<Record<keyof LogFields, true>> = {
   kind: true,
   status: true,
   durationMs: true,
-  requestId: true,
   phase: true,
   bundle: true,
   count: true,

@@ -12,6 +12,39 @@ export type CertificateName = "server" | "client_ca" | "crl";
 
 const CODES: readonly ErrorCode[] = Object.keys(ERRORS).filter(isErrorCode);
 
+/** A gauge that is read when somebody scrapes. */
+export function watchGauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  read: () => number,
+): void {
+  const metric: Gauge = new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect: () => metric.set(read()),
+  });
+}
+
+/** A counter whose parts count by themselves: its total is read when somebody scrapes. */
+export function watchCounter(
+  registry: Registry,
+  name: string,
+  help: string,
+  read: () => number,
+): void {
+  const metric: Counter = new Counter({
+    name,
+    help,
+    registers: [registry],
+    collect: () => {
+      metric.reset();
+      metric.inc(read());
+    },
+  });
+}
+
 /** Codes that answer a request as Web3Signer's slashing protection would. */
 function isSlashingRefusal(code: ErrorCode): boolean {
   return code.startsWith("GUARD_") || code === "HIGH_WATERMARK";
@@ -61,7 +94,7 @@ export class Metrics {
     this.#refusedCounts.set(code, (this.#refusedCounts.get(code) ?? 0) + 1);
   }
 
-  /** `reason` comes from a fixed list (peer.ts). */
+  /** `reason` comes from a fixed list (tls-server.ts). */
   tlsRefused(reason: string): void {
     this.#tlsRefusals.inc({ reason });
   }
@@ -86,14 +119,7 @@ export class Metrics {
   /** Gauges that are read from the signer when somebody scrapes. */
   watch(signer: Signer): void {
     const gauge = (name: string, help: string, read: () => number): void => {
-      const metric: Gauge = new Gauge({
-        name,
-        help,
-        registers: [this.registry],
-        collect: () => {
-          metric.set(read());
-        },
-      });
+      watchGauge(this.registry, name, help, read);
     };
     gauge("redoubt_ready", "1 when requests are signed", () => (signer.notReady() ? 0 : 1));
     gauge("redoubt_keys", "Keys that are loaded", () => signer.keys().length);
@@ -150,14 +176,6 @@ export class Metrics {
   }
 
   #derived(name: string, help: string, read: () => number): void {
-    const counter = new Counter({
-      name,
-      help,
-      registers: [this.registry],
-      collect: () => {
-        counter.reset();
-        counter.inc(read());
-      },
-    });
+    watchCounter(this.registry, name, help, read);
   }
 }

@@ -1,10 +1,11 @@
 // What the store, the link and the relay count, for the registry. They count by themselves; here
 // their numbers are read when somebody scrapes.
 
-import { Counter, Gauge, type Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import type { EnclaveLink } from "../link/enclave-link.ts";
 import type { Relay } from "../relay/relay.ts";
 import type { Store, StoreStats } from "../store/store.ts";
+import { watchCounter, watchGauge } from "./metrics.ts";
 
 export type WatchedParts = {
   readonly store: Store;
@@ -13,20 +14,11 @@ export type WatchedParts = {
 };
 
 export function watchParts(registry: Registry, parts: WatchedParts): void {
-  const registers = [registry];
   const total = (name: string, help: string, read: () => number): void => {
-    const metric: Counter = new Counter({
-      name,
-      help,
-      registers,
-      collect: () => {
-        metric.reset();
-        metric.inc(read());
-      },
-    });
+    watchCounter(registry, name, help, read);
   };
   const gauge = (name: string, help: string, read: () => number): void => {
-    const metric: Gauge = new Gauge({ name, help, registers, collect: () => metric.set(read()) });
+    watchGauge(registry, name, help, read);
   };
   const { store, link, relay } = parts;
   const stored = (read: (stats: StoreStats) => number): (() => number) => {

@@ -14,7 +14,7 @@ import { BUNDLE_CHUNK_COUNT_MAX } from "../../shared/bundle/chunks.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { BUNDLE_COUNT_MAX, KMS_DEADLINE_MS, SECRET_BYTES_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import type { Credentials } from "./credential-format.ts";
+import type { Credentials } from "../ports.ts";
 
 export type SecretRefusal = Refusal<"BUNDLE_SOURCE" | "BUNDLE_INCOMPLETE" | "BUNDLE_LIMIT">;
 

@@ -5,7 +5,7 @@
 import type { Server, Socket } from "node:net";
 import { type Address, parseAddress } from "../../shared/address.ts";
 import { concatBytes } from "../../shared/bytes/compare.ts";
-import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
+import { type Refusal, refusal } from "../../shared/errors.ts";
 import {
   CONNECT_DEADLINE_MS,
   RELAY_CONNECTION_COUNT_MAX,
@@ -20,13 +20,6 @@ import {
 import { connectTo, listenOn } from "../link/socket.ts";
 import type { Log } from "../ports.ts";
 
-/** Told of every stream, for metrics. Hosts are those of the allow-list. */
-export type RelayHooks = {
-  readonly opened?: (host: string) => void;
-  readonly closed?: (host: string, sentBytes: number, receivedBytes: number) => void;
-  readonly refused?: (code: ErrorCode) => void;
-};
-
 export type RelayOptions = {
   readonly listen: Address;
   /** `host:port`, lower case. Everything else is refused. */
@@ -34,7 +27,6 @@ export type RelayOptions = {
   /** Where to connect instead, as `host:port` to `host:port`. The allow-list still decides. */
   readonly hosts: ReadonlyMap<string, string>;
   readonly log: Log;
-  readonly hooks?: RelayHooks;
   readonly connectionCountMax?: number;
   readonly idleMs?: number;
   readonly connectDeadlineMs?: number;
@@ -126,7 +118,7 @@ class RelayState {
     if (!upstream.ok) return this.#refuse(client, refusal("RELAY_UNREACHABLE"), name);
     if (client.destroyed) return void upstream.value.destroy();
     client.write(encodeRelayAnswer(null));
-    this.#join(name, { client, upstream: upstream.value });
+    this.#join({ client, upstream: upstream.value });
   }
 
   #deadlineMs(): number {
@@ -140,11 +132,10 @@ class RelayState {
   }
 
   /** Ends of either side are passed on; a failure of one side, or silence, ends both. */
-  #join(host: string, pipe: Pipe): void {
+  #join(pipe: Pipe): void {
     const { client, upstream } = pipe;
     this.#pipes.add(pipe);
     this.#acceptedCount += 1;
-    this.#options.hooks?.opened?.(host);
     const idleMs = this.#options.idleMs ?? RELAY_IDLE_MS;
     for (const [socket, other] of [
       [client, upstream],
@@ -165,15 +156,13 @@ class RelayState {
       this.#pipes.delete(pipe);
       this.#closedSentBytes += upstream.bytesWritten;
       this.#closedReceivedBytes += upstream.bytesRead;
-      this.#options.hooks?.closed?.(host, upstream.bytesWritten, upstream.bytesRead);
     });
   }
 
   #refuse(client: Socket, cause: Refusal, host?: string): void {
     this.#refusedCount += 1;
-    this.#options.hooks?.refused?.(cause.code);
     const where = host === undefined ? {} : { host };
-    this.#options.log.warn("relay refused", { code: cause.code, ...where });
+    this.#options.log.warn("relay.refused", { code: cause.code, ...where });
     client.setTimeout(this.#deadlineMs(), () => client.destroy());
     client.end(encodeRelayAnswer(cause.code));
     // What a refused peer still sends is dropped, so that its end is seen.

@@ -115,7 +115,7 @@ export class RecordDatabase {
   /** All of them in one transaction, and the outcome of each, in order. */
   commitAll(commits: readonly Commit[]): readonly Result<CommitAnswer, Refusal>[] {
     const outcomes = this.#transact(commits);
-    if (outcomes.ok) return outcomes.value;
+    if (outcomes.ok) return outcomes.value.map(ok);
     // One commit must not take the others down with it (a corrupt row of one key): each alone.
     if (commits.length > 1 && outcomes.error.code === "STORE_CORRUPT") {
       return commits.flatMap((commit) => this.commitAll([commit]));
@@ -124,16 +124,16 @@ export class RecordDatabase {
     return commits.map(() => outcomes);
   }
 
-  #transact(commits: readonly Commit[]): Result<readonly Result<CommitAnswer, Refusal>[], Refusal> {
+  #transact(commits: readonly Commit[]): Result<readonly CommitAnswer[], Refusal> {
     const opened = this.#opened();
     if (!opened.ok) return err(refusal(opened.error.code));
     const statements = opened.value;
-    const answers: Result<CommitAnswer, Refusal>[] = [];
+    const answers: CommitAnswer[] = [];
     try {
       statements.begin.run();
       for (const commit of commits) {
-        const scope = commit.scope;
-        answers.push(ok(commit.writes.map((write) => writeRecord(statements, scope, write))));
+        const { scope, writes } = commit;
+        answers.push(writes.map((write) => writeRecord(statements, scope, write)));
       }
     } catch (error) {
       return err(refusal(this.#failed(error).code));
@@ -153,12 +153,11 @@ export class RecordDatabase {
     return ok(answers);
   }
 
-  #count(answers: readonly Result<CommitAnswer, Refusal>[], syncMs: number): void {
+  #count(answers: readonly CommitAnswer[], syncMs: number): void {
     const { stats } = this;
     for (const answer of answers) {
-      if (!answer.ok) continue;
       stats.commitCount += 1;
-      for (const conflict of answer.value) {
+      for (const conflict of answer) {
         if (conflict === null) stats.recordCount += 1;
         else stats.conflictCount += 1;
       }

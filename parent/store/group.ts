@@ -1,8 +1,9 @@
 // Group commit: the commits that arrive in one turn of the event loop share one transaction and one
 // fsync. While that blocks the thread, the next group gathers in the sockets.
 
-import { type Refusal, refusal } from "../../shared/errors.ts";
-import { err, type Result } from "../../shared/result.ts";
+import type { Refusal } from "../../shared/errors.ts";
+import { invariant } from "../../shared/invariant.ts";
+import type { Result } from "../../shared/result.ts";
 import type { Commit, CommitAnswer } from "./database.ts";
 
 type Outcome = Result<CommitAnswer, Refusal>;
@@ -42,7 +43,9 @@ export class CommitGroup {
     this.#recordCount = 0;
     const outcomes = this.#commitAll(waiting.map(({ commit }) => commit));
     for (const [index, { settle }] of waiting.entries()) {
-      settle(outcomes[index] ?? err(refusal("STORE_UNAVAILABLE")));
+      const outcome = outcomes[index];
+      invariant(outcome !== undefined, "each commit has an outcome");
+      settle(outcome);
     }
   }
 }

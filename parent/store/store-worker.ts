@@ -6,9 +6,8 @@ import type { Server, Socket } from "node:net";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { parseAddress } from "../../shared/address.ts";
 import { invariant } from "../../shared/invariant.ts";
-import { LINK_COUNT_MAX } from "../../shared/limits.ts";
 import { ok } from "../../shared/result.ts";
-import { Answerer, type Handlers } from "../../shared/wire/link.ts";
+import { Answerer, admitLink, type Handlers } from "../../shared/wire/link.ts";
 import { STORE_METHODS } from "../../shared/wire/methods.ts";
 import { listenOn } from "../link/socket.ts";
 import { RecordDatabase } from "./database.ts";
@@ -78,11 +77,7 @@ function accept(
   sockets: Set<Socket>,
   handlers: Handlers<typeof STORE_METHODS>,
 ): void {
-  if (sockets.size >= LINK_COUNT_MAX) {
-    socket.destroy();
-    return;
-  }
-  sockets.add(socket);
+  admitLink(sockets, socket);
   const answerer = new Answerer(STORE_METHODS, handlers, socket, atEndOfTurn);
   socket.on("data", (chunk: Buffer) => {
     if (!answerer.receive(chunk).ok) socket.destroy();

@@ -4,7 +4,7 @@ import { sha384 } from "@noble/hashes/sha2.js";
 import { concatBytes } from "../bytes/compare.ts";
 import { PCR_BYTES } from "../limits.ts";
 
-/** The first register that is free for applications; it holds the measured manifest. */
+/** The first register that is free for applications (nitro-kms.md §1): it holds the manifest. */
 export const MANIFEST_PCR_INDEX = 16;
 
 /** What the NSM makes of ExtendPCR: SHA384(old || data). The data is not hashed before. */

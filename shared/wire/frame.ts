@@ -59,15 +59,6 @@ export class FrameReader {
     this.#pendingBytes = bytes.length;
     return ok(frames);
   }
-
-  /** Bytes after the last whole frame: what follows a preface on a stream that turns raw. */
-  takeRest(): Uint8Array {
-    const rest = concatBytes(...this.#pending);
-    this.#pending = [];
-    this.#pendingBytes = 0;
-    this.#wantedBytes = FRAME_HEAD_BYTES;
-    return rest;
-  }
 }
 
 function frameLength(bytes: Uint8Array): number {

@@ -5,7 +5,12 @@
 
 import { type CborValue, cborSizeOf, encodeCborInto } from "../bytes/cbor.ts";
 import { type Refusal, refusal } from "../errors.ts";
-import { IN_FLIGHT_BYTES_MAX, IN_FLIGHT_COUNT_MAX, LINK_BACKLOG_BYTES_MAX } from "../limits.ts";
+import {
+  IN_FLIGHT_BYTES_MAX,
+  IN_FLIGHT_COUNT_MAX,
+  LINK_BACKLOG_BYTES_MAX,
+  LINK_COUNT_MAX,
+} from "../limits.ts";
 import { err, type Result } from "../result.ts";
 import { FRAME_HEAD_BYTES, FrameReader, writeFrameHead } from "./frame.ts";
 import {
@@ -269,4 +274,17 @@ export class Answerer<M extends Methods> {
           : outcome;
     this.#writer.push(answerItem({ id: request.id, outcome: encoded }));
   }
+}
+
+/**
+ * Adds a link that was accepted. At LINK_COUNT_MAX the oldest gives way: links that died unnoticed,
+ * or that their owner forgot, must not keep a new peer out.
+ */
+export function admitLink<L extends { destroy(): void }>(links: Set<L>, link: L): void {
+  const [oldest] = links;
+  if (oldest !== undefined && links.size >= LINK_COUNT_MAX) {
+    links.delete(oldest);
+    oldest.destroy();
+  }
+  links.add(link);
 }

@@ -5,10 +5,12 @@ import {
   ATTESTATION_BYTES_MAX,
   BODY_BYTES_MAX,
   BUNDLE_BYTES_MAX,
+  BUNDLE_COUNT_MAX,
   CHUNK_BYTES_MAX,
   COMMIT_COUNT_MAX,
   CREDENTIAL_BYTES_MAX,
   KEY_COUNT_MAX,
+  KEY_PAGE_COUNT_MAX,
   MANIFEST_BYTES_MAX,
   NONCE_BYTES_MAX,
   PAGE_COUNT_MAX,
@@ -45,6 +47,8 @@ const nothing = recordField({});
 /** A public key of any scheme. */
 const keyField = bytesField(1, 200);
 const digestField = bytesField(48, 48);
+/** Of a boot, or of a bundle. */
+const idField = bytesField(16, 16);
 /** Whose record: 32 bytes that name a chain's network (Ethereum: the genesis validators root). */
 const scopeField = bytesField(32, 32);
 const recordBytesField = bytesField(1, RECORD_BYTES_MAX);
@@ -74,7 +78,7 @@ const ethereumStateField = recordField({
  * The maxima of one key in an EIP-3076 file. No roots: a root that the parent states is no proof
  * that it was signed, and "sign the same again" must not rest on it (docs/safety.md).
  */
-const ethereumFloorField = recordField({
+const importedFloorField = recordField({
   key: keyField,
   blockSlot: nullableField(u64Field),
   source: nullableField(u64Field),
@@ -89,17 +93,17 @@ export const ENCLAVE_METHODS = {
     recordField({
       phase: textField(16),
       software: textField(64),
-      bootId: bytesField(16, 16),
+      bootId: idField,
       manifestDigest: nullableField(digestField),
       /** Of the measured manifest's network. */
       genesisValidatorsRoot: nullableField(bytesField(32, 32)),
-      bundleIds: listField(bytesField(16, 16), 256),
+      bundleIds: listField(idField, BUNDLE_COUNT_MAX),
       keyCount: countField(KEY_COUNT_MAX),
       /** Keys that have a record, of `keyCount`. */
       recordCount: countField(KEY_COUNT_MAX),
       floor: nullableField(floorField),
       highWatermark: nullableField(recordField({ slot: u64Field, epoch: u64Field })),
-      /** Trusted time, 0 before there is any. */
+      /** Trusted time; 0 before there is any, and when it is too old. Its age goes on then. */
       timeMs: countField(),
       timeAgeMs: countField(),
     }),
@@ -131,11 +135,11 @@ export const ENCLAVE_METHODS = {
   /** Opens a bundle that was put whole: one KMS call. Its keys are added, all or none. */
   "bundle.open": method(
     recordField({ name: textField(128) }),
-    recordField({ bundleId: bytesField(16, 16), keyCount: countField(KEY_COUNT_MAX) }),
+    recordField({ bundleId: idField, keyCount: countField(KEY_COUNT_MAX) }),
   ),
   /** Forgets the keys of every opened bundle that is not listed. */
   "bundle.retain": method(
-    recordField({ bundleIds: listField(bytesField(16, 16), 256) }),
+    recordField({ bundleIds: listField(idField, BUNDLE_COUNT_MAX) }),
     recordField({ droppedKeyCount: countField(KEY_COUNT_MAX) }),
   ),
   /** Loads the records of all keys, and starts to sign. */
@@ -156,7 +160,7 @@ export const ENCLAVE_METHODS = {
   "state.import": method(
     recordField({
       genesisValidatorsRoot: bytesField(32, 32),
-      floors: listField(ethereumFloorField, COMMIT_COUNT_MAX),
+      floors: listField(importedFloorField, COMMIT_COUNT_MAX),
       isDryRun: flagField,
     }),
     /** The states after the import, in the order of the floors; unknown keys are left out. */
@@ -166,7 +170,10 @@ export const ENCLAVE_METHODS = {
     recordField({ offset: countField(KEY_COUNT_MAX) }),
     recordField({
       totalCount: countField(KEY_COUNT_MAX),
-      keys: listField(recordField({ scheme: countField(255), publicKey: keyField }), 4096),
+      keys: listField(
+        recordField({ scheme: countField(255), publicKey: keyField }),
+        KEY_PAGE_COUNT_MAX,
+      ),
     }),
   ),
   attest: method(
@@ -228,9 +235,8 @@ export const STORE_METHODS = {
 
 export type Methods = Readonly<Record<string, Method<unknown, unknown>>>;
 export type EnclaveMethod = keyof typeof ENCLAVE_METHODS;
-export type StoreMethod = keyof typeof STORE_METHODS;
 export type ParamsOf<M> = M extends { readonly params: infer F } ? ValueOf<F> : never;
 export type AnswerOf<M> = M extends { readonly answer: infer F } ? ValueOf<F> : never;
 
 export type EthereumState = ValueOf<typeof ethereumStateField>;
-export type EthereumFloor = ValueOf<typeof ethereumFloorField>;
+export type ImportedFloorOfKey = ValueOf<typeof importedFloorField>;

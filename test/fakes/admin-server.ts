@@ -13,8 +13,8 @@ import { err, ok, type Result } from "../../shared/result.ts";
 import { Answerer, type Handlers } from "../../shared/wire/link.ts";
 import {
   ENCLAVE_METHODS,
-  type EthereumFloor,
   type EthereumState,
+  type ImportedFloorOfKey,
 } from "../../shared/wire/methods.ts";
 
 export type FakeAdminOptions = {
@@ -144,7 +144,7 @@ export class FakeAdmin {
     });
   }
 
-  #import(floors: readonly EthereumFloor[], isDryRun: boolean): readonly EthereumState[] {
+  #import(floors: readonly ImportedFloorOfKey[], isDryRun: boolean): readonly EthereumState[] {
     const held = floors.filter((floor) => this.#holds(floor.key));
     const forgets = this.#options.forgetsImports ?? false;
     const after = held.map((floor) => {
@@ -160,7 +160,7 @@ function refuse(): Result<never, { readonly code: "METHOD_UNKNOWN" }> {
   return err(refusal("METHOD_UNKNOWN"));
 }
 
-function raise(before: EthereumState, floor: EthereumFloor): EthereumState {
+function raise(before: EthereumState, floor: ImportedFloorOfKey): EthereumState {
   return {
     ...before,
     key: Uint8Array.from(before.key),

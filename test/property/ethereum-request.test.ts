@@ -3,10 +3,12 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { FORK_NAMES, networkOf } from "../../enclave/core/chains/ethereum/network.ts";
 import { publicNetwork } from "../../enclave/core/chains/ethereum/public-network.ts";
-import { DIALECTS, parseEthereumRequest } from "../../enclave/core/chains/ethereum/request.ts";
+import { parseEthereumRequest } from "../../enclave/core/chains/ethereum/request.ts";
 import { isErrorCode } from "../../shared/errors.ts";
 import { DETAIL_BYTES_MAX } from "../../shared/limits.ts";
+import type { Dialect } from "../../shared/wire/methods.ts";
 
+const DIALECTS: readonly Dialect[] = ["web3signer", "eip3030"];
 const mainnet = publicNetwork("mainnet");
 assert(mainnet !== undefined);
 

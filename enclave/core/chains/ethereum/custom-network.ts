@@ -1,11 +1,8 @@
 // A network that the manifest spells out: a devnet, or a public one whose next fork was scheduled
-// after the image was made. Strict and exact, because all of it decides what signatures mean; it
-// must never take the name of a public network and leave out what that name stands for.
+// after the image was made. Strict and exact, because all of it decides what signatures mean; the
+// name is only a label. It must never fill in what is left out, from a public network or otherwise.
 
-import { type Refusal, refusal } from "../../../../shared/errors.ts";
-import { err, ok, type Result } from "../../../../shared/result.ts";
 import {
-  fieldOfMismatch,
   JsonMismatch,
   member,
   readArray,
@@ -44,18 +41,6 @@ const SLOT_DURATION_MS_MAX = 3_600_000;
  * `value` is a part of the manifest's tree, `at` its path there. Epochs are decimal strings, as in
  * beacon-chain JSON; the genesis time is in seconds, as a string or a number.
  */
-export function parseCustomNetwork(
-  value: unknown,
-  at: string,
-): Result<EthereumNetwork, Refusal<"MANIFEST_MALFORMED">> {
-  try {
-    return ok(readCustomNetwork(value, at));
-  } catch (thrown) {
-    return err(refusal("MANIFEST_MALFORMED", fieldOfMismatch(thrown)));
-  }
-}
-
-/** As `parseCustomNetwork`, for a caller that catches `JsonMismatch` itself. */
 export function readCustomNetwork(value: unknown, at: string): EthereumNetwork {
   const object = readExactObject(value, at, NETWORK_FIELDS);
   const name = readText(member(object, "name"), `${at}.name`, 32);

@@ -7,6 +7,7 @@ import { type Refusal, refusal } from "../../../../shared/errors.ts";
 import { BODY_BYTES_MAX } from "../../../../shared/limits.ts";
 import type { OperationKind } from "../../../../shared/operation.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
+import type { Dialect } from "../../../../shared/wire/methods.ts";
 import {
   fieldOfMismatch,
   JsonMismatch,
@@ -25,10 +26,6 @@ import { KIND_RULES, REQUEST_TYPES, type RequestType } from "./kind-rule.ts";
 import { type EthereumNetwork, ROOT_BYTES } from "./network.ts";
 import type { EthereumOperation } from "./operation.ts";
 import type { Payload, PayloadResult } from "./payload.ts";
-
-export const DIALECTS = ["web3signer", "eip3030"] as const;
-
-export type Dialect = (typeof DIALECTS)[number];
 
 export type RequestRefusal = Refusal<
   | "BODY_OVERSIZE"

@@ -6,23 +6,27 @@ import {
 } from "../../../../enclave/core/chains/ethereum/slashing-rule.ts";
 import {
   adopt,
+  type ChainedRecord,
   confirm,
   decideClaim,
   GuardEntry,
-  type Link,
   raise,
 } from "../../../../enclave/core/guard.ts";
 import { block, NO_FLOOR, rootOf } from "../../../fakes/ledger-rig.ts";
 
-function link(seq: number, slot: number | null, root: string | null = "a"): Link<EthereumRecord> {
+function chained(
+  seq: number,
+  slot: number | null,
+  root: string | null = "a",
+): ChainedRecord<EthereumRecord> {
   const signed =
     slot === null ? null : { slot: BigInt(slot), root: root === null ? null : rootOf(root) };
   return { record: { block: signed, vote: null }, seq, head: new Uint8Array(32) };
 }
 
 function entryWith(
-  durable: Link<EthereumRecord> | null,
-  raised: Link<EthereumRecord> | null = durable,
+  durable: ChainedRecord<EthereumRecord> | null,
+  raised: ChainedRecord<EthereumRecord> | null = durable,
 ): GuardEntry<EthereumRecord> {
   const entry = new GuardEntry<EthereumRecord>();
   entry.isStale = false;
@@ -39,15 +43,15 @@ function decide(entry: GuardEntry<EthereumRecord>, slot: number, root: string, i
 
 test("an entry without a record, or with a fault, refuses everything", () => {
   assert.equal(decide(new GuardEntry(), 9, "a"), "STATE_MISSING");
-  assert.equal(decide(entryWith(null, link(1, null)), 9, "a"), "STATE_MISSING");
-  const faulty = entryWith(link(1, null));
+  assert.equal(decide(entryWith(null, chained(1, null)), 9, "a"), "STATE_MISSING");
+  const faulty = entryWith(chained(1, null));
   faulty.fault = "STATE_ROLLED_BACK";
   assert.equal(decide(faulty, 9, "a"), "STATE_ROLLED_BACK");
 });
 
 test("what is approved is written on top of what is durable, or of what is under way", () => {
-  const durable = link(1, null);
-  const raised = link(2, 7);
+  const durable = chained(1, null);
+  const raised = chained(2, 7);
   const first = decide(entryWith(durable), 7, "a");
   assert(typeof first === "object" && first.kind === "write");
   assert.equal(first.base, durable);
@@ -61,9 +65,9 @@ test("what is approved is written on top of what is durable, or of what is under
 });
 
 test("a repeat is released when it is durable, waits while it is under way, and else is written", () => {
-  const durable = link(2, 7);
+  const durable = chained(2, 7);
   assert.deepEqual(decide(entryWith(durable), 7, "a"), { kind: "release" });
-  const entry = entryWith(link(1, null), link(2, 7));
+  const entry = entryWith(chained(1, null), chained(2, 7));
   assert.deepEqual(decide(entry, 7, "a", true), { kind: "await" });
   const again = decide(entry, 7, "a", false);
   assert(typeof again === "object" && again.kind === "write");
@@ -72,8 +76,8 @@ test("a repeat is released when it is durable, waits while it is under way, and 
 });
 
 test("decisions go by what was raised, not by what is durable", () => {
-  const entry = entryWith(link(1, null));
-  raise(entry, link(2, 7));
+  const entry = entryWith(chained(1, null));
+  raise(entry, chained(2, 7));
   assert.equal(decide(entry, 7, "b"), "GUARD_BLOCK_DOUBLE");
   assert.equal(decide(entry, 6, "b"), "GUARD_BLOCK_BELOW");
 });
@@ -82,12 +86,12 @@ test("only the write that follows what is durable can be confirmed", () => {
   for (const [durable, seq, isNext] of [
     [null, 1, true],
     [null, 2, false],
-    [link(4, 7), 4, false],
-    [link(4, 7), 5, true],
-    [link(4, 7), 6, false],
+    [chained(4, 7), 4, false],
+    [chained(4, 7), 5, true],
+    [chained(4, 7), 6, false],
   ] as const) {
     const entry = entryWith(durable);
-    const next = link(seq, 8);
+    const next = chained(seq, 8);
     if (isNext) confirm(entry, next);
     else assert.throws(() => confirm(entry, next), { name: "InvariantError" });
     assert.equal(entry.durable, isNext ? next : durable);
@@ -95,16 +99,16 @@ test("only the write that follows what is durable can be confirmed", () => {
 });
 
 test("a stored record is adopted when it is a successor, and else ends the key", () => {
-  const durable = link(4, 7, "a");
-  const rows: readonly (readonly [string, Link<EthereumRecord> | null, boolean])[] = [
-    ["the same", link(4, 7, "a"), true],
-    ["a later slot", link(5, 8, "b"), true],
-    ["its own slot, without the root", link(5, 7, null), true],
-    ["its own slot, with another root", link(5, 7, "b"), false],
-    ["an earlier slot", link(5, 6, "a"), false],
-    ["no block", link(5, null), false],
-    ["an earlier version of the same", link(3, 7, "a"), false],
-    ["an earlier version of more", link(3, 8, "a"), false],
+  const durable = chained(4, 7, "a");
+  const rows: readonly (readonly [string, ChainedRecord<EthereumRecord> | null, boolean])[] = [
+    ["the same", chained(4, 7, "a"), true],
+    ["a later slot", chained(5, 8, "b"), true],
+    ["its own slot, without the root", chained(5, 7, null), true],
+    ["its own slot, with another root", chained(5, 7, "b"), false],
+    ["an earlier slot", chained(5, 6, "a"), false],
+    ["no block", chained(5, null), false],
+    ["an earlier version of the same", chained(3, 7, "a"), false],
+    ["an earlier version of more", chained(3, 8, "a"), false],
     ["nothing", null, false],
   ];
   for (const cause of ["read", "conflict"] as const) {
@@ -122,8 +126,8 @@ test("a stored record is adopted when it is a successor, and else ends the key",
 
 test("a first record is adopted as it is, and none leaves the key without", () => {
   const first = new GuardEntry<EthereumRecord>();
-  adopt(ethereumRule, first, link(9, 7), "read");
-  assert.deepEqual(first.raised, link(9, 7));
+  adopt(ethereumRule, first, chained(9, 7), "read");
+  assert.deepEqual(first.raised, chained(9, 7));
   const none = new GuardEntry<EthereumRecord>();
   adopt(ethereumRule, none, null, "read");
   assert.equal(none.fault, null);
@@ -131,20 +135,20 @@ test("a first record is adopted as it is, and none leaves the key without", () =
 });
 
 test("after a read what was raised stays raised; after a conflict it is decided anew", () => {
-  const stored = link(4, 7, "a");
-  const read = entryWith(link(4, 7, "a"), link(5, 9, "c"));
+  const stored = chained(4, 7, "a");
+  const read = entryWith(chained(4, 7, "a"), chained(5, 9, "c"));
   adopt(ethereumRule, read, stored, "read");
   assert.equal(decide(read, 8, "b"), "GUARD_BLOCK_BELOW");
   assert.equal(read.raised?.seq, 4);
-  const conflict = entryWith(link(4, 7, "a"), link(5, 9, "c"));
+  const conflict = entryWith(chained(4, 7, "a"), chained(5, 9, "c"));
   adopt(ethereumRule, conflict, stored, "conflict");
   const decision = decide(conflict, 8, "b");
   assert(typeof decision === "object" && decision.kind === "write");
 });
 
 test("a read that shows another root at the raised height leaves neither to be repeated", () => {
-  const entry = entryWith(link(4, 7, "a"), link(5, 9, "c"));
-  adopt(ethereumRule, entry, link(5, 9, "d"), "read");
+  const entry = entryWith(chained(4, 7, "a"), chained(5, 9, "c"));
+  adopt(ethereumRule, entry, chained(5, 9, "d"), "read");
   assert.equal(entry.fault, null);
   assert.equal(decide(entry, 9, "c"), "GUARD_BLOCK_DOUBLE");
   assert.equal(decide(entry, 9, "d"), "GUARD_BLOCK_DOUBLE");

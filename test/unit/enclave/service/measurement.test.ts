@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { test } from "node:test";
 import type { Nsm, PcrState } from "../../../../enclave/core/ports.ts";
-import { MANIFEST_PCR, measureManifest } from "../../../../enclave/service/measurement.ts";
+import { measureManifest } from "../../../../enclave/service/measurement.ts";
+import { MANIFEST_PCR_INDEX } from "../../../../shared/attestation/pcr.ts";
 import { refusal } from "../../../../shared/errors.ts";
 import { err, ok } from "../../../../shared/result.ts";
 import { KEY_ARN } from "../../../fakes/sealed-keys.ts";
@@ -34,14 +35,14 @@ class OnePcr {
         return Promise.resolve(ok(isSecond ? { ...this.state, ...this.lie } : this.state));
       },
       extendPcr: (index, data) => {
-        assert.equal(index, MANIFEST_PCR);
+        assert.equal(index, MANIFEST_PCR_INDEX);
         if (this.#fails("extend")) return Promise.resolve(err(refusal("NSM_REFUSED")));
         const digest = hash("sha384", Buffer.concat([this.state.digest, data]), "buffer");
         this.state = { ...this.state, digest };
         return Promise.resolve(ok(digest));
       },
       lockPcr: (index) => {
-        assert.equal(index, MANIFEST_PCR);
+        assert.equal(index, MANIFEST_PCR_INDEX);
         if (this.#fails("lock")) return Promise.resolve(err(refusal("NSM_REFUSED")));
         this.state = { ...this.state, isLocked: true };
         return Promise.resolve(ok(null));

@@ -159,6 +159,8 @@ test("each check refuses with its own code, before anything is recorded", async 
   assert.equal(await rig.sign(KEY_A, { ...ahead, body: new Uint8Array(0) }), "REQUEST_MALFORMED");
   rig.clock.advance(600_001);
   assert.equal(await rig.sign(KEY_A, rig.block()), "TIME_STALE");
+  const status = await rig.enclave.call("status", {});
+  assert(status.ok && status.value.timeMs === 0 && status.value.timeAgeMs >= 600_001);
   assert.equal(rig.store.commits.length, commitCount);
   await rig.enclave.close();
 });

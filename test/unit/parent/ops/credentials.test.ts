@@ -5,9 +5,10 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { type Credentials, parseCredentials } from "../../../../parent/ops/credential-format.ts";
+import { parseCredentials } from "../../../../parent/ops/credential-format.ts";
 import { renewalMs, type Sleep, startCredentials } from "../../../../parent/ops/credentials.ts";
 import { readInstanceCredentials } from "../../../../parent/ops/imds.ts";
+import type { Credentials } from "../../../../parent/ports.ts";
 import { CREDENTIAL_BYTES_MAX } from "../../../../shared/limits.ts";
 import { SilentLog } from "../../../fakes/silent-log.ts";
 

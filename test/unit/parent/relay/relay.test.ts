@@ -20,7 +20,7 @@ import { SilentLog } from "../../../fakes/silent-log.ts";
 
 const HOST = "kms.eu-central-1.amazonaws.com";
 
-type Bench = { readonly relay: Relay; readonly upstream: Server; readonly refusals: string[] };
+type Bench = { readonly relay: Relay; readonly upstream: Server; readonly log: SilentLog };
 
 /** A relay to one upstream server on this machine, under the name of KMS. */
 async function startBench(
@@ -28,7 +28,7 @@ async function startBench(
   onUpstream: (socket: Socket) => void,
   options: Partial<RelayOptions> = {},
 ): Promise<Bench> {
-  const refusals: string[] = [];
+  const log = new SilentLog();
   const upstream = createServer({ allowHalfOpen: true }, (socket) => {
     socket.on("error", () => undefined);
     context.after(() => socket.destroy());
@@ -41,15 +41,14 @@ async function startBench(
     listen: { kind: "unix", path },
     allow: [`${HOST}:443`],
     hosts: new Map([[`${HOST}:443`, `127.0.0.1:${port}`]]),
-    log: new SilentLog(),
-    hooks: { refused: (code) => refusals.push(code) },
+    log,
     ...options,
   });
   context.after(async () => {
     await relay.close();
     upstream.close();
   });
-  return { relay, upstream, refusals };
+  return { relay, upstream, log };
 }
 
 async function dial(relay: Relay, host = HOST, port = 443): Promise<Duplex> {
@@ -120,10 +119,15 @@ for (const [host, port] of [
   ["169.254.169.254", 80],
 ] as const) {
   test(`the relay does not connect to ${host}:${port}`, async (context) => {
-    const { relay, refusals } = await startBench(context, () => assert.fail("connected"));
+    const { relay, log } = await startBench(context, () => assert.fail("connected"));
     const stream = await dialer(relay.address).connect(host, port);
     assert(!stream.ok && stream.error.code === "RELAY_HOST_DENIED");
-    assert.deepEqual(refusals, ["RELAY_HOST_DENIED"]);
+    const refused = {
+      level: "warn",
+      event: "relay.refused",
+      fields: { code: "RELAY_HOST_DENIED" },
+    };
+    assert.deepEqual(log.lines, [refused]);
     assert.equal(relay.stats().refusedCount, 1);
   });
 }

@@ -189,6 +189,7 @@ test("a full file refuses with STORE_FULL, writes nothing, and works again once 
   assert.deepEqual(outcomes(database, ...group), ["STORE_FULL", "STORE_FULL"]);
   assert.equal(database.fault?.code, "STORE_FULL");
   assert.deepEqual(read(database, large(count).key), [null]);
+  assert.equal(database.fault?.code, "STORE_FULL", "a read says nothing of writes");
   database.close();
   const roomy = open();
   assert.deepEqual(commit(roomy, large(count)), [null]);

@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { publicNetwork } from "../../../../../../enclave/core/chains/ethereum/public-network.ts";
-import {
-  type Dialect,
-  parseEthereumRequest,
-} from "../../../../../../enclave/core/chains/ethereum/request.ts";
+import { parseEthereumRequest } from "../../../../../../enclave/core/chains/ethereum/request.ts";
 import { encodePrefixedHex } from "../../../../../../shared/bytes/hex.ts";
+import type { Dialect } from "../../../../../../shared/wire/methods.ts";
 
 const utf8 = new TextEncoder();
 const network = publicNetwork("mainnet");
