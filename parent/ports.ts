@@ -35,8 +35,8 @@ export interface Signer {
   sign(ask: SignAsk): Promise<Result<Signed, Refusal>>;
   /** A fresh attestation document over this nonce. */
   attest(nonce: Uint8Array | null): Promise<Result<Uint8Array, Refusal>>;
-  /** The keys that are loaded now: raw bytes and lower-case `0x` text, sorted by text. */
-  keys(): readonly SignerKey[];
+  /** The public keys that are loaded now, `0x` and lower-case digits, sorted. */
+  keys(): readonly string[];
   /** The exact bytes of the manifest that was handed over. */
   manifest(): Uint8Array;
   /** The last status, or null while the enclave can't be reached. */
@@ -49,8 +49,6 @@ export interface Signer {
   /** Starts a reload of bundles and keys; refused with RELOAD_RUNNING while one runs. */
   startReload(): Result<null, Refusal<"RELOAD_RUNNING">>;
 }
-
-export type SignerKey = { readonly bytes: Uint8Array; readonly text: string };
 
 /** Structured logs: an event name and allow-listed fields, nothing else. */
 export interface Log {

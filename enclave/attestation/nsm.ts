@@ -2,7 +2,7 @@
 // byte for byte what AWS's own library sends; answers are read by key, in any order, of definite or
 // indefinite length. It must never decide what an answer means for the enclave, nor retry.
 
-import { type CborValue, encodeCbor, parseCbor } from "../../shared/bytes/cbor.ts";
+import { type CborValue, encodeCbor, isMap, parseCbor } from "../../shared/bytes/cbor.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import {
@@ -112,10 +112,6 @@ function fieldsOf(answer: CborValue, command: Command, count: number): Fields | 
 
 function pcrValue(value: CborValue | undefined): Uint8Array | undefined {
   return value instanceof Uint8Array && value.length === PCR_BYTES ? value.slice() : undefined;
-}
-
-function isMap(value: CborValue | undefined): value is Fields {
-  return value instanceof Map;
 }
 
 function malformed(): Result<never, Refusal<"NSM_MALFORMED">> {

@@ -30,12 +30,13 @@ export function connectTo(address: Address): Promise<Result<Socket, Refusal<"LIN
     socket.setTimeout(CONNECT_DEADLINE_MS, fail);
     socket.once("error", fail);
     socket.once("connect", () => {
-      socket.setTimeout(0);
+      // With `fail`, or a timeout that the owner sets later would run it.
+      socket.setTimeout(0, fail);
       socket.removeListener("error", fail);
       socket.setNoDelay(true);
       resolve(ok(socket));
     });
-    socket.connect({ ...options, allowHalfOpen: true } as never); // oxlint-disable-line typescript/no-unsafe-type-assertion -- either shape is one of connect's
+    socket.connect(options);
   });
 }
 

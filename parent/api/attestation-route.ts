@@ -83,6 +83,6 @@ function encodeEvidence(edge: Edge, document: Uint8Array): string {
   return JSON.stringify({
     document: Buffer.from(document).toString("base64"),
     manifest: Buffer.from(edge.signer.manifest()).toString("base64"),
-    publicKeys: edge.signer.keys().map(({ text }) => text),
+    publicKeys: edge.signer.keys(),
   });
 }

@@ -6,7 +6,6 @@ import type { BlockList } from "node:net";
 import type { OperationMask } from "../../shared/operation.ts";
 import type { ClientConfig } from "../ops/api-config.ts";
 import { isAllowedSource, sourceListOf } from "../ops/cidr.ts";
-import type { SignerKey } from "../ports.ts";
 import type { Identity } from "./identity.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
@@ -34,8 +33,8 @@ export class Client {
     return this.#keys === "all" || this.#keys.has(keyText);
   }
 
-  keysAmong(keys: readonly SignerKey[]): readonly string[] {
-    return keys.filter(({ text }) => this.mayUse(text)).map(({ text }) => text);
+  keysAmong(keys: readonly string[]): readonly string[] {
+    return keys.filter((key) => this.mayUse(key));
   }
 
   mayComeFrom(socket: { readonly remoteAddress?: string | undefined }): boolean {

@@ -3,13 +3,12 @@
 
 import type { Hono } from "hono";
 import { refusal } from "../../shared/errors.ts";
-import type { SignerKey } from "../ports.ts";
 import { JSON_HEADERS } from "./accept.ts";
 import type { Client } from "./client.ts";
 import type { ApiBindings, ApiContext, Edge } from "./edge.ts";
 import { refuse } from "./refuse.ts";
 
-type Listing = { readonly keys: readonly SignerKey[]; readonly text: string };
+type Listing = { readonly keys: readonly string[]; readonly text: string };
 
 export function addKeyRoutes(app: Hono<ApiBindings>, edge: Edge): void {
   // Clients poll, and a list may have 100,000 keys: it is built once per client and set of keys.

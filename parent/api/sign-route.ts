@@ -8,7 +8,7 @@ import { type Refusal, refusal } from "../../shared/errors.ts";
 import { BODY_BYTES_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { Dialect } from "../../shared/wire/methods.ts";
-import type { SignAsk, Signed, SignerKey } from "../ports.ts";
+import type { SignAsk, Signed } from "../ports.ts";
 import { acceptsJson, JSON_HEADERS, TEXT_HEADERS } from "./accept.ts";
 import { announcedLength, readBody } from "./body.ts";
 import type { Client } from "./client.ts";
@@ -17,6 +17,9 @@ import { Flight } from "./flight.ts";
 import { refuse } from "./refuse.ts";
 
 const PUBLIC_KEY_BYTES = 48;
+
+/** A public key, and the same as `0x` and lower-case digits. */
+type NamedKey = { readonly bytes: Uint8Array; readonly text: string };
 
 export function addSignRoutes(app: Hono<ApiBindings>, edge: Edge): void {
   app.post("/api/v1/eth2/sign/:identifier", (c) =>
@@ -28,7 +31,7 @@ export function addSignRoutes(app: Hono<ApiBindings>, edge: Edge): void {
 /** Of either case, with or without `0x`, as Web3Signer takes it; exactly 48 bytes. */
 export function parseIdentifier(
   identifier: string,
-): Result<SignerKey, Refusal<"REQUEST_MALFORMED">> {
+): Result<NamedKey, Refusal<"REQUEST_MALFORMED">> {
   const lower = identifier.toLowerCase();
   const text = lower.startsWith("0x") ? lower : `0x${lower}`;
   const bytes = parsePrefixedHex(text, PUBLIC_KEY_BYTES);
@@ -68,7 +71,7 @@ function sign(
   return flight.response;
 }
 
-function askOf(dialect: Dialect, key: SignerKey, client: Client, body: Uint8Array): SignAsk {
+function askOf(dialect: Dialect, key: NamedKey, client: Client, body: Uint8Array): SignAsk {
   return { dialect, key: key.bytes, kinds: client.kinds, body };
 }
 

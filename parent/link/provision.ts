@@ -8,7 +8,7 @@ import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import { describeDetail, type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import type { Credentials, EnclaveStatus, Log, ReloadState, SignerKey } from "../ports.ts";
+import type { Credentials, EnclaveStatus, Log, ReloadState } from "../ports.ts";
 import { Backoff, type BackoffBounds } from "./backoff.ts";
 import { type BundleFailure, BundleLoader, type BundleRead } from "./bundle-loader.ts";
 import type { EnclaveLink } from "./enclave-link.ts";
@@ -44,7 +44,7 @@ export class Provisioner {
   #given: { readonly credentials: Credentials; readonly bootId: Uint8Array } | null = null;
   /** The bundles that a load without failures left open; null when another load is due. */
   #settledIds: ReadonlySet<string> | null = null;
-  #keys: readonly SignerKey[] = [];
+  #keys: readonly string[] = [];
   /** The boot and the bundles that the list of keys was read of. */
   #keySource = "";
   /** The boot that was brought to Ready. */
@@ -80,7 +80,7 @@ export class Provisioner {
     this.#link.close();
   }
 
-  keys(): readonly SignerKey[] {
+  keys(): readonly string[] {
     return this.#keys;
   }
 

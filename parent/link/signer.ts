@@ -6,7 +6,7 @@ import { IN_FLIGHT_BYTES_MAX, REQUEST_DEADLINE_MS } from "../../shared/limits.ts
 import { OPERATION_KINDS } from "../../shared/operation.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { DIALECTS } from "../../shared/wire/methods.ts";
-import type { EnclaveStatus, ReloadState, SignAsk, Signed, Signer, SignerKey } from "../ports.ts";
+import type { EnclaveStatus, ReloadState, SignAsk, Signed, Signer } from "../ports.ts";
 import type { EnclaveLink } from "./enclave-link.ts";
 import type { Provisioner } from "./provision.ts";
 
@@ -53,7 +53,7 @@ export class LinkSigner implements Signer {
     return answer.ok ? ok(answer.value.document) : answer;
   }
 
-  keys(): readonly SignerKey[] {
+  keys(): readonly string[] {
     return this.#provisioner.keys();
   }
 

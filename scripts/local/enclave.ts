@@ -13,6 +13,7 @@ import { type Address, parseAddress } from "../../shared/address.ts";
 import { connectNsmDevice } from "./nsm-device.ts";
 
 const USAGE = `usage: enclave.ts --listen ADDRESS --store ADDRESS --relay ADDRESS --nsm SOCKET --ca PEM
+                  [--threads N]
 `;
 
 function fail(text: string, code: number): never {

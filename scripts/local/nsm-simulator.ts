@@ -6,7 +6,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { NsmDevice } from "../../enclave/core/ports.ts";
 import { extendedPcr } from "../../shared/attestation/pcr.ts";
-import { type CborValue, encodeCbor, parseCbor } from "../../shared/bytes/cbor.ts";
+import { type CborValue, encodeCbor, isMap, parseCbor } from "../../shared/bytes/cbor.ts";
 import {
   ATTESTATION_FIELD_BYTES_MAX,
   NSM_REQUEST_BYTES_MAX,
@@ -237,8 +237,4 @@ function randomAnswer(): CborValue {
 
 function answerOf(command: string, fields: readonly (readonly [string, CborValue])[]): CborValue {
   return new Map<CborValue, CborValue>([[command, new Map<CborValue, CborValue>(fields)]]);
-}
-
-function isMap(value: CborValue): value is Fields {
-  return value instanceof Map;
 }

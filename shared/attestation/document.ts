@@ -6,7 +6,7 @@
 // one to the other), optional fields absent or null. Refused on purpose: top-level keys that we do
 // not know, since a field that changes the meaning of a document must not be overlooked.
 
-import { type CborValue, encodeCbor, parseCbor } from "../bytes/cbor.ts";
+import { type CborValue, encodeCbor, isArray, isMap, parseCbor } from "../bytes/cbor.ts";
 import { isEqualBytes } from "../bytes/compare.ts";
 import { UTC_MS_MAX } from "../bytes/utc.ts";
 import { type Refusal, refusal } from "../errors.ts";
@@ -94,7 +94,7 @@ type Envelope = {
 function parseEnvelope(bytes: Uint8Array): Envelope | undefined {
   if (bytes[0] !== ARRAY_OF_FOUR) return undefined;
   const parsed = parseCbor(bytes, COSE_BOUNDS);
-  if (!parsed.ok || !isList(parsed.value)) return undefined;
+  if (!parsed.ok || !isArray(parsed.value)) return undefined;
   const [protectedHeader, unprotectedHeader, payload, signature] = parsed.value;
   if (!(protectedHeader instanceof Uint8Array) || !isEmptyMap(unprotectedHeader)) return undefined;
   if (!(payload instanceof Uint8Array) || !(signature instanceof Uint8Array)) return undefined;
@@ -155,7 +155,7 @@ function parsePcrs(value: CborValue | undefined): ReadonlyMap<number, Uint8Array
 }
 
 function parseCabundle(value: CborValue | undefined): readonly Uint8Array[] | undefined {
-  if (!isList(value) || value.length === 0 || value.length > CABUNDLE_COUNT_MAX) return undefined;
+  if (!isArray(value) || value.length === 0 || value.length > CABUNDLE_COUNT_MAX) return undefined;
   const certificates: Uint8Array[] = [];
   for (const certificate of value) {
     if (!isCertificateSized(certificate)) return undefined;
@@ -182,14 +182,6 @@ function parseOptional(
 /** ASCII without controls and spaces: these texts are printed on the terminals of auditors. */
 function isPrintable(text: string, lengthMax: number): boolean {
   return text.length <= lengthMax && /^[\x21-\x7e]+$/.test(text);
-}
-
-function isMap(value: CborValue | undefined): value is ReadonlyMap<CborValue, CborValue> {
-  return value instanceof Map;
-}
-
-function isList(value: CborValue | undefined): value is readonly CborValue[] {
-  return Array.isArray(value);
 }
 
 function isEmptyMap(value: CborValue | undefined): boolean {

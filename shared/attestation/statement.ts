@@ -9,7 +9,7 @@
 // It must never hold anything that is secret or that the parent told without it being checked.
 
 import { sha384 } from "@noble/hashes/sha2.js";
-import { type CborValue, encodeCbor, parseCbor } from "../bytes/cbor.ts";
+import { type CborValue, encodeCbor, isMap, parseCbor } from "../bytes/cbor.ts";
 import { compareBytes, concatBytes, isEqualBytes } from "../bytes/compare.ts";
 import { type Refusal, refusal } from "../errors.ts";
 import { invariant } from "../invariant.ts";
@@ -96,10 +96,6 @@ function isStatement(candidate: Candidate): candidate is Statement {
 
 function isBytes(value: CborValue | undefined, length: number): boolean {
   return value instanceof Uint8Array && value.length === length;
-}
-
-function isMap(value: CborValue): value is ReadonlyMap<CborValue, CborValue> {
-  return value instanceof Map;
 }
 
 /**

@@ -2,9 +2,10 @@
 // with everything before the nonce as additional data. It must never decrypt or interpret the
 // body, and never accept two encodings of one header.
 
-import { type CborValue, encodeCbor, parseCbor } from "../bytes/cbor.ts";
+import { type CborValue, encodeCbor, isArray, parseCbor } from "../bytes/cbor.ts";
 import { concatBytes, isEqualBytes } from "../bytes/compare.ts";
 import { encodeHex } from "../bytes/hex.ts";
+import { UTC_MS_MAX } from "../bytes/utc.ts";
 import { type Refusal, refusal } from "../errors.ts";
 import { invariant } from "../invariant.ts";
 import { parseKeyArn } from "../key-arn.ts";
@@ -30,8 +31,6 @@ export const BUNDLE_DATA_KEY_BYTES = 32;
 const FRONT_BYTES = 9;
 const HEADER_BOUNDS = { depthMax: 1, itemCountMax: 7 } as const;
 const HEADER_ITEM_COUNT = 6;
-/** 9999-12-31T23:59:59.999Z: later times have no ISO 8601 form of four-digit years. */
-const CREATED_MS_MAX = 253_402_300_799_999;
 
 export type BundleHeader = {
   readonly id: Uint8Array;
@@ -121,16 +120,12 @@ function parseHeader(bytes: Uint8Array): BundleHeader | undefined {
   if (typeof keyArn !== "string" || !parseKeyArn(keyArn).ok) return undefined;
   if (!(wrappedKey instanceof Uint8Array) || wrappedKey.length === 0) return undefined;
   if (wrappedKey.length > WRAPPED_KEY_BYTES_MAX) return undefined;
-  if (!isCount(keyCount, 1, KEY_COUNT_MAX) || !isCount(createdMs, 0, CREATED_MS_MAX)) {
+  if (!isCount(keyCount, 1, KEY_COUNT_MAX) || !isCount(createdMs, 0, UTC_MS_MAX)) {
     return undefined;
   }
   const header = { id, keyArn, wrappedKey, keyCount, createdMs };
   // One header has one encoding: longer heads and indefinite lengths end here.
   return isEqualBytes(encodeHeader(header), bytes) ? header : undefined;
-}
-
-function isArray(value: CborValue): value is readonly CborValue[] {
-  return Array.isArray(value);
 }
 
 function isCount(value: CborValue | undefined, min: number, max: number): value is number {

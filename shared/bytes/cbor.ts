@@ -28,6 +28,7 @@ const DEFAULT_BOUNDS: CborBounds = { depthMax: 8, itemCountMax: 100_000 };
 const MAJOR = { uint: 0, nint: 1, bytes: 2, text: 3, array: 4, map: 5, tag: 6, simple: 7 } as const;
 const BREAK = 0xff;
 const INDEFINITE = -1;
+const U64_MAX = 0xffff_ffff_ffff_ffffn;
 const utf8 = new TextEncoder();
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -75,7 +76,9 @@ class Reader {
         return this.#argument(info);
       case MAJOR.nint: {
         const argument = this.#argument(info);
-        return typeof argument === "number" ? -1 - argument : -1n - argument;
+        // -2^53 is not a safe integer: as a number, it could not be encoded again.
+        const isSafe = typeof argument === "number" && argument < Number.MAX_SAFE_INTEGER;
+        return isSafe ? -1 - argument : -1n - BigInt(argument);
       }
       case MAJOR.bytes:
         return this.#take(this.#length(info));
@@ -185,8 +188,12 @@ export function encodeCborInto(value: CborValue, bytes: Uint8Array, offset: numb
 }
 
 /** `instanceof Map` would narrow to a Map of any. */
-function isMap(value: CborValue): value is ReadonlyMap<CborValue, CborValue> {
+export function isMap(value: CborValue | undefined): value is ReadonlyMap<CborValue, CborValue> {
   return value instanceof Map;
+}
+
+export function isArray(value: CborValue | undefined): value is readonly CborValue[] {
+  return Array.isArray(value);
 }
 
 function headSize(argument: number | bigint): number {
@@ -266,8 +273,10 @@ class Writer {
     if (typeof value === "number" && !Number.isSafeInteger(value)) {
       throw new TypeError("not a CBOR integer");
     }
-    if (value >= 0) this.#head(MAJOR.uint, value);
-    else this.#head(MAJOR.nint, -1n - BigInt(value));
+    const argument = value < 0 ? -1n - BigInt(value) : value;
+    // Cut to 64 bits, a large value would arrive as a small one.
+    if (argument > U64_MAX) throw new TypeError("not a CBOR integer");
+    this.#head(value < 0 ? MAJOR.nint : MAJOR.uint, argument);
   }
 
   #text(value: string): void {

@@ -1,8 +1,7 @@
 // Typed fields of a message: each knows how to encode its value and how to parse it, strictly. The
 // methods' parameters and answers are put together from these, so that no handler looks at CBOR.
 
-import { type CborValue } from "../bytes/cbor.ts";
-import { isArray } from "./message.ts";
+import { type CborValue, isArray } from "../bytes/cbor.ts";
 
 /** `parse` answers undefined for anything that is not exactly a value of the field. */
 export interface Field<T> {

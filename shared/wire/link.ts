@@ -1,9 +1,10 @@
 // Both ends of a link, over any byte stream: `Caller` sends requests and matches answers by id,
 // `Answerer` answers every request exactly once. Frames written in one turn of the event loop
 // leave in one write. Both are bounded; neither ever throws for what the peer sends.
-// The owner feeds received bytes in, passes the end of the stream on, and closes on `broken`.
+// The owner feeds received bytes in, passes the end of the stream on, and closes the stream when
+// `receive` refuses.
 
-import { type CborValue, cborSizeOf, encodeCborInto } from "../bytes/cbor.ts";
+import { type CborValue, cborSizeOf, encodeCborInto, isArray } from "../bytes/cbor.ts";
 import { type Refusal, refusal } from "../errors.ts";
 import {
   IN_FLIGHT_BYTES_MAX,
@@ -13,14 +14,7 @@ import {
 } from "../limits.ts";
 import { err, type Result } from "../result.ts";
 import { FRAME_HEAD_BYTES, FrameReader, writeFrameHead } from "./frame.ts";
-import {
-  answerItem,
-  isArray,
-  parseAnswer,
-  parseRequest,
-  requestItem,
-  type WireRequest,
-} from "./message.ts";
+import { answerItem, parseAnswer, parseRequest, requestItem, type WireRequest } from "./message.ts";
 import type { AnswerOf, Method, Methods, ParamsOf } from "./methods.ts";
 
 /** What a link needs of a stream; a Node socket is one. */

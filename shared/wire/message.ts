@@ -2,7 +2,7 @@
 // `[id, 0, value]` or `[id, error number, details]`. Every request gets exactly one answer, in any
 // order. Parsing is total; what does not fit is refused without a guess at its meaning.
 
-import { type CborValue, parseCbor } from "../bytes/cbor.ts";
+import { type CborValue, isArray, parseCbor } from "../bytes/cbor.ts";
 import { type Detail, ERRORS, errorCodeOfNumber, type Refusal } from "../errors.ts";
 import { DETAIL_BYTES_MAX, DETAIL_COUNT_MAX } from "../limits.ts";
 import { err, ok, type Result } from "../result.ts";
@@ -67,10 +67,6 @@ function parseDetail(value: CborValue): Result<readonly Detail[], "FRAME_MALFORM
     } else return err("FRAME_MALFORMED");
   }
   return ok(detail);
-}
-
-export function isArray(value: CborValue | undefined): value is readonly CborValue[] {
-  return Array.isArray(value);
 }
 
 function isId(value: CborValue | undefined): value is number {

@@ -2,12 +2,11 @@
 // one frame `[0]` (connected) or `[error number]`, and from then on bytes pass as they are, both
 // ways. Neither side may read a byte beyond its frame as anything but raw data.
 
-import { encodeCbor, parseCbor } from "../bytes/cbor.ts";
+import { encodeCbor, isArray, parseCbor } from "../bytes/cbor.ts";
 import { ERRORS, type ErrorCode, errorCodeOfNumber, type Refusal, refusal } from "../errors.ts";
 import { RELAY_PREFACE_BYTES_MAX } from "../limits.ts";
 import { err, ok, type Result } from "../result.ts";
 import { encodeFrame, FRAME_HEAD_BYTES } from "./frame.ts";
-import { isArray } from "./message.ts";
 
 export type RelayTarget = { readonly host: string; readonly port: number };
 

@@ -1,20 +1,13 @@
 // A Signer that answers what the test tells it to, and remembers what it was asked.
 
-import type {
-  EnclaveStatus,
-  ReloadState,
-  SignAsk,
-  Signed,
-  Signer,
-  SignerKey,
-} from "../../parent/ports.ts";
+import type { EnclaveStatus, ReloadState, SignAsk, Signed, Signer } from "../../parent/ports.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 
 export const FAKE_SIGNATURE = new Uint8Array(96).fill(0xcd);
 
-export function fakeKey(fill: number): SignerKey {
+export function fakeKey(fill: number): { readonly bytes: Uint8Array; readonly text: string } {
   const bytes = new Uint8Array(48).fill(fill);
   return { bytes, text: encodePrefixedHex(bytes) };
 }
@@ -40,7 +33,7 @@ export function fakeStatus(changes: Partial<EnclaveStatus> = {}): EnclaveStatus 
 export class FakeSigner implements Signer {
   readonly asks: SignAsk[] = [];
   readonly nonces: (Uint8Array | null)[] = [];
-  keyList: readonly SignerKey[] = [fakeKey(0xaa), fakeKey(0xbb)];
+  keyList: readonly string[] = [fakeKey(0xaa).text, fakeKey(0xbb).text];
   statusNow: EnclaveStatus | null = fakeStatus();
   reason: Refusal | null = null;
   reload: ReloadState = { status: "idle", lastOperationTime: null, lastError: null };
@@ -60,7 +53,7 @@ export class FakeSigner implements Signer {
     return Promise.resolve(this.document);
   }
 
-  keys(): readonly SignerKey[] {
+  keys(): readonly string[] {
     return this.keyList;
   }
 

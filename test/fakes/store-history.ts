@@ -4,10 +4,9 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { headAfter, NO_HEAD } from "../../enclave/state/record-codec.ts";
-import { type CborValue, parseCbor } from "../../shared/bytes/cbor.ts";
+import { type CborValue, isArray, parseCbor } from "../../shared/bytes/cbor.ts";
 import { encodeHex, encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { u64Field } from "../../shared/wire/field.ts";
-import { isArray } from "../../shared/wire/message.ts";
 import type { Release } from "./hostile-load.ts";
 import { describeSigned, isSlashablePair, type Signed } from "./slashable-pair.ts";
 

@@ -160,7 +160,7 @@ for (const [path, wrap] of KEY_LISTS) {
     assert.deepEqual(JSON.parse((await rig.call(path)).text), wrap(both));
     const forOne = await rig.call(path, { pair: onePair(rig.ca) });
     assert.deepEqual(JSON.parse(forOne.text), wrap(both.slice(0, 1)));
-    rig.signer.keyList = [fakeKey(0xbb)];
+    rig.signer.keyList = [fakeKey(0xbb).text];
     assert.deepEqual(JSON.parse((await rig.call(path)).text), wrap(both.slice(1)));
   });
 

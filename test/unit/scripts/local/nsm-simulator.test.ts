@@ -8,7 +8,7 @@ import {
   type AttestationPolicy,
   verifyAttestation,
 } from "../../../../shared/attestation/verify.ts";
-import { type CborValue, encodeCbor, parseCbor } from "../../../../shared/bytes/cbor.ts";
+import { type CborValue, encodeCbor, isMap, parseCbor } from "../../../../shared/bytes/cbor.ts";
 import { encodeHex } from "../../../../shared/bytes/hex.ts";
 import { NOW_MS, ROOT } from "../../../fakes/attestation-fixture.ts";
 
@@ -29,10 +29,6 @@ function ask(simulator: NsmSimulator, request: CborValue): CborValue {
 
 function command(name: string, fields: readonly (readonly [string, CborValue])[]): CborValue {
   return new Map<CborValue, CborValue>([[name, new Map<CborValue, CborValue>(fields)]]);
-}
-
-function isMap(value: CborValue | undefined): value is ReadonlyMap<CborValue, CborValue> {
-  return value instanceof Map;
 }
 
 function errorOf(answer: CborValue): CborValue | undefined {
