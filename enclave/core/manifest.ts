@@ -109,9 +109,12 @@ function readOwnNetwork(value: unknown): EthereumNetwork {
   const known = PUBLIC_NETWORKS.find((other) =>
     isEqualBytes(other.genesisValidatorsRoot, network.genesisValidatorsRoot),
   );
+  // People read names: one of a public network stands for that network, or for none.
+  if (publicNetwork(network.name) !== known) throw new JsonMismatch("ethereum.network.name");
   for (const field of ["preset", "genesisTimeMs", "slotDurationMs"] as const) {
     if (known === undefined || known[field] === network[field]) continue;
-    throw new JsonMismatch(`ethereum.network.${field}`);
+    const name = field === "genesisTimeMs" ? "genesisTime" : field;
+    throw new JsonMismatch(`ethereum.network.${name}`);
   }
   return network;
 }

@@ -102,7 +102,8 @@ export function apiSchema(path: z.ZodType<string, string>) {
     clients: z.array(client).max(CLIENT_COUNT_MAX).superRefine(refuseTwins),
     sources: sources.optional(),
     queueCount: z.int().min(1).max(IN_FLIGHT_COUNT_MAX).default(QUEUE_COUNT),
-    deadlineMs: z.int().min(10).max(60_000).default(REQUEST_DEADLINE_MS),
+    // The enclave is not waited for any longer than this.
+    deadlineMs: z.int().min(10).max(REQUEST_DEADLINE_MS).default(REQUEST_DEADLINE_MS),
     keepAliveMs: z.int().min(KEEP_ALIVE_MS_MIN).max(DAY_MS).default(KEEP_ALIVE_MS),
     connectionAgeMs: z.int().min(1000).max(DAY_MS).default(CONNECTION_AGE_MS),
   });

@@ -35,6 +35,7 @@ const listen = addressOf(values.listen);
 const store = addressOf(values.store);
 const relay = addressOf(values.relay);
 const threadCount = Number(values.threads ?? availableParallelism() - 1);
+if (!Number.isInteger(threadCount) || threadCount < 0) fail(USAGE, 2);
 
 const running = await startEnclave({
   nsmDevice: connectNsmDevice(values.nsm ?? fail(USAGE, 2)),

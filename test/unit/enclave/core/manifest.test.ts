@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { publicNetwork } from "../../../../enclave/core/chains/ethereum/public-network.ts";
 import { groupOf, parseManifest } from "../../../../enclave/core/manifest.ts";
+import { encodePrefixedHex } from "../../../../shared/bytes/hex.ts";
 import { KEY_COUNT_MAX, MANIFEST_BYTES_MAX } from "../../../../shared/limits.ts";
 import { hasOperation, OPERATION_KINDS } from "../../../../shared/operation.ts";
 import { type Json, withValue } from "../../../fakes/ethereum-request.ts";
@@ -165,4 +167,41 @@ test("a group holds no more keys than an enclave", () => {
   // The size of the file is the nearer limit.
   assert.equal(flawOf(withGroup({ keys: keyNames(9000) })), null);
   assert.equal(flawOf(withGroup({ keys: keyNames(KEY_COUNT_MAX + 1) })), "");
+});
+
+function publicAsCustom(changes: Json): unknown {
+  const hoodi = publicNetwork("hoodi");
+  assert(hoodi !== undefined);
+  const network = {
+    name: hoodi.name,
+    preset: hoodi.preset,
+    genesisTime: hoodi.genesisTimeMs / 1000,
+    slotDurationMs: hoodi.slotDurationMs,
+    genesisValidatorsRoot: encodePrefixedHex(hoodi.genesisValidatorsRoot),
+    forks: hoodi.forks.map(({ name, version, epoch }) => ({
+      name,
+      version: encodePrefixedHex(version),
+      epoch: String(epoch),
+    })),
+    ...changes,
+  };
+  return { ...MANIFEST, ethereum: { network } };
+}
+
+test("a custom network with a public root has that network's name and clock", () => {
+  const rows: readonly (readonly [Json, string | null])[] = [
+    [{}, null],
+    [{ name: "mine" }, "ethereum.network.name"],
+    [{ name: "mainnet" }, "ethereum.network.name"],
+    [{ genesisTime: 1_742_213_401 }, "ethereum.network.genesisTime"],
+    [{ slotDurationMs: 6000 }, "ethereum.network.slotDurationMs"],
+    [{ preset: "minimal" }, "ethereum.network.preset"],
+  ];
+  for (const [changes, flaw] of rows) assert.equal(flawOf(publicAsCustom(changes)), flaw);
+});
+
+test("a network of one's own may not call itself by the name of a public one", () => {
+  const genesisValidatorsRoot = `0x${"77".repeat(32)}`;
+  assert.equal(flawOf(publicAsCustom({ genesisValidatorsRoot })), "ethereum.network.name");
+  assert.equal(flawOf(publicAsCustom({ genesisValidatorsRoot, name: "mine" })), null);
 });

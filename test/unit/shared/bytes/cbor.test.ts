@@ -222,7 +222,8 @@ describe("the bounds of parseCbor", () => {
     assert.ok(parseCbor(items(8), bounds).ok);
     assert.ok(parseCbor(items(9), bounds).ok);
     assert.deepEqual(parseCbor(items(10), bounds), err("CBOR"));
-    const pairs = (count: number) => encodeCbor(map(...oneTo(count).map((key) => [key, 0] as const)));
+    const pairs = (count: number) =>
+      encodeCbor(map(...oneTo(count).map((key) => [key, 0] as const)));
     assert.ok(parseCbor(pairs(4), bounds).ok);
     assert.deepEqual(parseCbor(pairs(5), bounds), err("CBOR"));
   });
@@ -271,7 +272,10 @@ describe("encodeCbor", () => {
   }
 
   test("encodes small bigints as the numbers that they are, and -0 as 0", () => {
-    assert.equal(encodeHex(encodeCbor([0n, 24n, -1n, 2n ** 32n, -0])), "85001818201b000000010000000000");
+    assert.equal(
+      encodeHex(encodeCbor([0n, 24n, -1n, 2n ** 32n, -0])),
+      "85001818201b000000010000000000",
+    );
   });
 
   const wrong = [1.5, -1.5, Number.NaN, Infinity, -Infinity, 2 ** 53, -(2 ** 53)];
@@ -315,5 +319,8 @@ test("isMap and isArray tell containers from each other and from all else", () =
     assert.equal(isMap(value), false);
     assert.equal(isArray(value), false);
   }
-  assert.deepEqual([isMap([]), isArray([]), isMap(map()), isArray(map())], [false, true, true, false]);
+  assert.deepEqual(
+    [isMap([]), isArray([]), isMap(map()), isArray(map())],
+    [false, true, true, false],
+  );
 });
