@@ -44,9 +44,9 @@ export function connectTo(address: Address): Promise<Result<Socket, Refusal<"LIN
 export function listenOn(address: Address, onSocket: (socket: Socket) => void): Promise<Server> {
   const options = NET_OPTIONS[address.kind](address);
   if (options === null) return Promise.reject(new Error(`can't listen on ${address.kind}`));
-  // In the enclave nobody else has this path; on a laptop it is the rest of an earlier run.
-  if (address.kind === "unix") rmSync(address.path, { force: true });
   return new Promise((resolve, reject) => {
+    // In the enclave nobody else has this path; on a laptop it is the rest of an earlier run.
+    if (address.kind === "unix") rmSync(address.path, { force: true });
     const server = createServer({ noDelay: true }, onSocket);
     server.once("error", reject);
     server.listen({ ...options, backlog: 128 }, () => {

@@ -35,7 +35,7 @@ describe("the error table", () => {
   });
 
   test("knows no other number", () => {
-    const known = new Set(ENTRIES.map(([, { number }]) => number));
+    const known = new Set<number>(ENTRIES.map(([, { number }]) => number));
     for (const number of [-1, 0, 1, 99, 100.5, 2 ** 32, 2 ** 53, Number.NaN, Infinity]) {
       assert.equal(errorCodeOfNumber(number), undefined);
     }
