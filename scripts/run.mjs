@@ -52,6 +52,9 @@ function install(digest) {
   try {
     if (isInstalled(digest)) return;
     process.stderr.write("redoubt: installing the locked packages (once) ...\n");
+    // npm takes what lies there for whole: what an interrupted run left behind must go first.
+    if (!existsSync(stamp)) rmSync(modules, { recursive: true, force: true });
+    rmSync(stamp, { force: true });
     // Not `npm ci`: it refuses a lock file that leaves out builds for platforms of others, which
     // a registry mirror need not have. What is locked is installed as locked, hashes checked.
     const npm = spawnSync(
@@ -86,10 +89,20 @@ const digest = lockDigest();
 if (!isInstalled(digest)) install(digest);
 
 const child = spawn(node, ["--no-warnings", resolve(root, program), ...args], {
-  stdio: "inherit",
+  // The channel tells the program when we are gone, if it wants to know.
+  stdio: ["inherit", "inherit", "inherit", "ipc"],
   env: { ...process.env, NODE_OPTIONS: "" },
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("exit", (code, signal) => {
-  process.exitCode = code ?? (signal === null ? 1 : 128);
+  if (signal !== null) process.stderr.write(`redoubt: ended by ${signal}\n`);
+  process.exitCode = code ?? 128;
+  clearInterval(starterWatch);
 });
+
+// npm does not pass every signal on: when it is gone, what it started goes too.
+const starter = process.ppid;
+const isOfNpm = process.env.npm_lifecycle_event !== undefined;
+const starterWatch = setInterval(() => {
+  if (isOfNpm && process.ppid !== starter) child.kill("SIGTERM");
+}, 1000);

@@ -120,6 +120,8 @@ export class Provisioner {
     if (status !== null && !this.#isReadyBoot(status) && this.#readyBootId !== null) {
       this.#readyBootId = null;
       this.#failure = refusal("NOT_READY");
+      // Another boot holds none of them yet: nobody is told of keys that are not there.
+      this.#keys = [];
     }
     this.#wake();
   }

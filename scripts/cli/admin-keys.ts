@@ -20,6 +20,10 @@ export function pagesOf<T>(items: readonly T[]): readonly (readonly T[])[] {
 
 /** All Ethereum keys, in the enclave's order. */
 export async function listKeys(admin: Admin): Promise<Result<readonly Uint8Array[], Refusal>> {
+  // Before that the list may be empty or partial: an export of it would look like a whole one.
+  const status = await admin.call("status", {});
+  if (!status.ok) return status;
+  if (status.value.phase !== "Ready") return err(refusal("PHASE_REFUSED", status.value.phase));
   const keys: Uint8Array[] = [];
   let offset = 0;
   for (;;) {

@@ -64,6 +64,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | null 
     }
   })();
   if (values.help === true) return null;
+  if (values.dir === "") throw new UsageError("--dir takes a folder");
   const { keystores, "password-file": passwordFile } = values;
   if ((keystores === undefined) !== (passwordFile === undefined)) {
     throw new UsageError("--keystores and --password-file go together");

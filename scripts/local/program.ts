@@ -26,6 +26,7 @@ export class Program {
   readonly #exited: Promise<number>;
   readonly ready: Promise<string>;
   #isStopping = false;
+  #lastLines = "";
 
   constructor(wish: ProgramWish) {
     this.#log = createWriteStream(join(wish.logFolder, `${wish.name}.log`), { flags: "a" });
@@ -50,6 +51,11 @@ export class Program {
     return this.#exited;
   }
 
+  /** The end of what it printed. */
+  get lastLines(): string {
+    return this.#lastLines;
+  }
+
   get isStopping(): boolean {
     return this.#isStopping;
   }
@@ -70,14 +76,13 @@ export class Program {
   #awaitReady(wish: ProgramWish): Promise<string> {
     return new Promise((settle, fail) => {
       let pending = "";
-      let lastLines = "";
       const read = (chunk: Buffer) => {
         this.#log.write(chunk);
         pending += chunk.toString("utf8");
         for (let end = pending.indexOf("\n"); end >= 0; end = pending.indexOf("\n")) {
           const line = pending.slice(0, end);
           pending = pending.slice(end + 1);
-          lastLines = `${lastLines}${line}\n`.slice(-2000);
+          this.#lastLines = `${this.#lastLines}${line}\n`.slice(-2000);
           const ready = wish.readReady(line);
           if (ready !== null) settle(ready);
         }
@@ -85,7 +90,7 @@ export class Program {
       this.#child.stdout?.on("data", read);
       this.#child.stderr?.on("data", read);
       this.#child.once("exit", (code) =>
-        fail(new Error(`${wish.name} ended with ${code ?? "a signal"}:\n${lastLines}`)),
+        fail(new Error(`${wish.name} ended with ${code ?? "a signal"}:\n${this.#lastLines}`)),
       );
     });
   }

@@ -9,6 +9,8 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -143,14 +145,21 @@ export async function prepareKeystores(
   const isSealed = readdirSync(layout.bundleFolder).some((name) => name.endsWith(".bundle"));
   if (isSealed) {
     if (options.keystores === null) return null;
-    throw new SetupError(`${layout.folder} holds keys already; give another --dir`);
+    throw new SetupError(
+      `${layout.folder} holds keys already: start without --keystores, or give another --dir`,
+    );
   }
   if (options.keystores !== null) return options.keystores;
   if (!existsSync(layout.keystorePassword)) {
-    mkdirSync(layout.keystoreFolder, { recursive: true, mode: 0o700 });
+    // All or nothing: a run that is interrupted here starts anew the next time.
+    rmSync(layout.keystoreFolder, { recursive: true, force: true });
+    const unfinished = `${layout.keystoreFolder}.new`;
+    rmSync(unfinished, { recursive: true, force: true });
+    mkdirSync(unfinished, { recursive: true, mode: 0o700 });
     const password = randomBytes(16).toString("hex");
-    await createFreshKeystores(layout.keystoreFolder, options.freshKeyCount, password, CHEAP_KDF);
-    writeFileSync(layout.keystorePassword, password, { mode: 0o600 });
+    await createFreshKeystores(unfinished, options.freshKeyCount, password, CHEAP_KDF);
+    writeFileSync(join(unfinished, "password.txt"), password, { mode: 0o600 });
+    renameSync(unfinished, layout.keystoreFolder);
   }
   return { folder: layout.keystoreFolder, passwordFile: layout.keystorePassword };
 }

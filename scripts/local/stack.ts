@@ -103,6 +103,8 @@ export class Enclave {
     const sockets = { listen: this.#layout.enclaveSocket, nsm: this.#layout.nsmSocket };
     const boot = await EnclaveBoot.start(this.#layout, "enclave", sockets);
     this.#boot = boot;
+    // Without its NSM an enclave is no enclave: on hardware the two can't be parted.
+    void boot.nsm.exited.then(() => boot.enclave.kill());
     void boot.enclave.exited.then(() => {
       this.#boot = null;
       this.#rebooting = this.#reboot(boot);
@@ -117,11 +119,13 @@ export class Enclave {
 
   async #reboot(ended: EnclaveBoot): Promise<void> {
     await ended.nsm.stop();
-    while (!this.#isStopping) {
-      this.#onReboot();
+    for (;;) {
       await new Promise((resolve) => {
         setTimeout(resolve, REBOOT_PAUSE_MS);
       });
+      // Ctrl-C ends the enclave as well as us: then it is not booted again.
+      if (this.#isStopping) return;
+      this.#onReboot();
       // It may end before it is up; its log says why.
       const isUp = await this.start().then(
         () => true,

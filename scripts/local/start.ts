@@ -37,17 +37,19 @@ function print(line: string): void {
 function takeLock(layout: Layout): void {
   if (existsSync(layout.lock)) {
     const owner = Number(readFileSync(layout.lock, "utf8"));
-    if (owner > 0 && isAlive(owner)) {
-      throw new SetupError(`another npm start (process ${owner}) runs on ${layout.folder}`);
+    if (owner > 0 && isStart(owner)) {
+      throw new SetupError(
+        `another npm start (process ${owner}, ${layout.lock}) runs on ${layout.folder}`,
+      );
     }
   }
   writeFileSync(layout.lock, String(process.pid));
 }
 
-function isAlive(pid: number): boolean {
+/** A number may have gone to another process since. */
+function isStart(pid: number): boolean {
   try {
-    process.kill(pid, 0);
-    return true;
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("scripts/local/start.ts");
   } catch {
     return false;
   }
@@ -74,10 +76,13 @@ async function run(options: StartOptions): Promise<boolean> {
         resolve(false);
       });
     }
+    // Whoever started us is gone, even by kill -9.
+    process.on("disconnect", () => resolve(false));
+    process.channel?.unref();
   });
   try {
     const up = await Promise.race([bringUp(layout, options, stops), interrupted]);
-    if (up === false) return true;
+    if (up === false) return !options.isOnce;
     if (options.isOnce) return await Promise.race([tour(layout, up), interrupted]);
     printUsage(layout, up);
     const ended = up.parent.exited.then(async () => {
@@ -110,6 +115,10 @@ async function bringUp(
   const keystores = await prepareKeystores(layout, options);
   const kms = await startKms(layout);
   stops.push(() => kms.program.stop());
+  void kms.program.exited.then(() => {
+    if (kms.program.isStopping) return;
+    print("     the local KMS has ended (logs/kms.log): an enclave that boots now gets no keys");
+  });
   print("ok   local KMS and Secrets Manager run (they verify attestation documents)");
   if (keystores !== null) await seal(layout, manifest, keystores, kms.port);
   writeParentConfig(layout, options, kms.port);
@@ -191,7 +200,10 @@ async function awaitReady(opsPort: number, parent: Program): Promise<void> {
     const pause = new Promise((resolve) => {
       setTimeout(resolve, POLL_MS);
     });
-    await Promise.race([pause, parent.exited.then(() => Promise.reject(new Error("it ended")))]);
+    const ended = parent.exited.then(() => {
+      throw new SetupError(`the parent ended:\n${parent.lastLines}`);
+    });
+    await Promise.race([pause, ended]);
   }
   throw new SetupError(`the signer is not ready: ${last}`);
 }
