@@ -44,8 +44,7 @@ export class Tour {
   async run(publicKeys: readonly string[]): Promise<boolean> {
     const [publicKey] = publicKeys;
     if (publicKey === undefined) throw new Error("there is no key to sign with");
-    await this.#awaitBootFloor(publicKey);
-    const slot = Number(slotAt(this.#manifest.ethereum.network, Date.now()));
+    const slot = await this.#awaitFirstVote(publicKey);
     const network = requestNetworkOf(this.#manifest.ethereum.network, slot);
     for (const request of sampleRequests(network, slot, publicKey)) {
       await this.#checkSigned(publicKey, request);
@@ -70,19 +69,26 @@ export class Tour {
     return this.#failedCount === 0;
   }
 
-  /** Waits until the floor of this boot has passed, and says what it waits for. */
-  async #awaitBootFloor(publicKey: string): Promise<void> {
+  /**
+   * Waits until the floor of this boot has passed, and for a target that was not voted for before
+   * it, saying what it waits for. Answers the slot of the vote that was signed then: what is asked
+   * for it afterwards repeats that vote.
+   */
+  async #awaitFirstVote(publicKey: string): Promise<number> {
     let said = "";
     for (;;) {
       const slot = Number(slotAt(this.#manifest.ethereum.network, Date.now()));
       const network = requestNetworkOf(this.#manifest.ethereum.network, slot);
       const answer = await this.#client.sign(publicKey, attestationRequest(network, slot));
       const code = textOf(answer.body, "code");
-      if (code !== "GUARD_BOOT_FLOOR") return;
-      const from = `slot ${textOf(answer.body, "slotFrom")}, epoch ${textOf(answer.body, "targetFrom")}`;
-      if (from !== said)
-        this.#print(`     waiting for the boot floor to pass: signs from ${from} on`);
-      said = from;
+      if (!code.startsWith("GUARD_")) return slot;
+      const what =
+        code === "GUARD_BOOT_FLOOR"
+          ? `for the boot floor: signs from slot ${textOf(answer.body, "slotFrom")}, ` +
+            `epoch ${textOf(answer.body, "targetFrom")} on`
+          : "for the next epoch: this key has voted in the present one";
+      if (what !== said) this.#print(`     waiting ${what}`);
+      said = what;
       await new Promise((resolve) => {
         setTimeout(resolve, RETRY_MS);
       });

@@ -124,8 +124,10 @@ test("a bundle larger than a chunk arrives in pieces, whole", async () => {
   enclave.badBundles.set(large.id, "BUNDLE_SEAL");
   const provisioner = start();
   await ready(provisioner);
-  assert.equal(enclave.calls.filter((name) => name === "bundle.put").length, 4);
-  assert.deepEqual(failures("bundle.failed"), ["BUNDLE_SEAL"]);
+  // Afterwards the bad bundle may have been tried again already.
+  const firstRound = enclave.calls.slice(0, enclave.calls.indexOf("state.open"));
+  assert.equal(firstRound.filter((name) => name === "bundle.put").length, 4);
+  assert.equal(failures("bundle.failed")[0], "BUNDLE_SEAL");
 });
 
 for (const { phase, calls } of [
