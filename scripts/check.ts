@@ -14,8 +14,9 @@ const NAME_WIDTH = 12;
 
 type Tier = {
   readonly name: string;
-  /** Null when there is nothing to run. */
+  /** Null when there is nothing to run; `absence` says why. */
   readonly run: () => Promise<Outcome> | null;
+  readonly absence?: string;
 };
 
 const STATIC_COMMANDS: readonly CommandCheck[] = [
@@ -43,8 +44,16 @@ const STATIC_TIERS: readonly Tier[] = [
 ];
 
 const TEST_TIERS: readonly Tier[] = [
-  ...TEST_FOLDERS.map((folder) => ({ name: folder, run: () => runFolder(`test/${folder}`) })),
-  { name: "vectors", run: () => runVectors() },
+  ...TEST_FOLDERS.map((folder) => ({
+    name: folder,
+    run: () => runFolder(`test/${folder}`),
+    absence: `test/${folder} holds no tests yet`,
+  })),
+  {
+    name: "vectors",
+    run: () => runVectors(),
+    absence: "no shared/vectors beside the repository, and REDOUBT_VECTORS names no folder",
+  },
 ];
 
 function runFolder(folder: string): Promise<Outcome> | null {
@@ -72,7 +81,7 @@ async function runTier(tier: Tier): Promise<Outcome | null> {
   const started = performance.now();
   const running = tier.run();
   if (running === null) {
-    print(`${tier.name.padEnd(NAME_WIDTH)} nothing to run`);
+    print(`${tier.name.padEnd(NAME_WIDTH)} nothing to run: ${tier.absence ?? "no tests"}`);
     return null;
   }
   // First the name alone: whoever waits sees for what.

@@ -15,6 +15,7 @@ export class TrustedTime {
   readonly #clock: MonotonicClock;
   #anchorUnixMs = 0;
   #anchorMonotonicMs = Number.NEGATIVE_INFINITY;
+  #lastRenewal: Promise<unknown> = Promise.resolve();
 
   constructor(nsm: Nsm, clock: MonotonicClock) {
     this.#nsm = nsm;
@@ -31,7 +32,17 @@ export class TrustedTime {
     return this.#clock.nowMs() - this.#anchorMonotonicMs;
   }
 
-  async renew(): Promise<Result<null, Refusal>> {
+  /**
+   * One at a time: else the answer to an earlier question could come last, and set time back by as
+   * long as it took, also that of a floor which is chosen right after a renewal.
+   */
+  renew(): Promise<Result<null, Refusal>> {
+    const renewal = this.#lastRenewal.then(() => this.#ask());
+    this.#lastRenewal = renewal;
+    return renewal;
+  }
+
+  async #ask(): Promise<Result<null, Refusal>> {
     const document = await this.#nsm.attest({ userData: null, nonce: null, publicKey: null });
     if (!document.ok) return document;
     const monotonicMs = this.#clock.nowMs();

@@ -48,9 +48,16 @@ export class Tally {
 
   #pass(data: Finished): void {
     if (data.details.type === "suite") return;
-    if (data.skip !== undefined && data.skip !== false) this.#skippedCount += 1;
+    if (data.skip !== undefined && data.skip !== false) this.#skip(data, data.skip);
     else if (isFile(data)) this.#record(data, "the file has no tests");
     else this.#passedCount += 1;
+  }
+
+  /** What does not run is said, with its reason. */
+  #skip(data: Finished, skip: string | boolean): void {
+    this.#skippedCount += 1;
+    const reason = typeof skip === "string" && skip !== "" ? skip : "no reason given";
+    this.#notes.push(`skipped: ${data.name} (${reason})`);
   }
 
   #fail(data: Finished, error: Error): void {

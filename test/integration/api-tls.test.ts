@@ -24,6 +24,13 @@ function reasonsOf(rig: ApiRig): readonly unknown[] {
     .map(({ fields }) => fields.reason);
 }
 
+const TLS_WITH_CRL = {
+  certFile: "server.crt",
+  keyFile: "server.key",
+  clientCaFile: "ca.crt",
+  crlFile: "ca.crl",
+};
+
 const REFUSED: readonly (readonly [
   what: string,
   pair: (rig: ApiRig) => Pair | null,
@@ -205,18 +212,12 @@ test("a reload keeps the connections of clients that stay, with their new rights
 
 test("a reload with a new CRL drops open connections, and refuses the revoked one", async () => {
   await withRig({}, async (rig) => {
-    const tls = {
-      certFile: "server.crt",
-      keyFile: "server.key",
-      clientCaFile: "ca.crt",
-      crlFile: "ca.crl",
-    };
     await rig.write("ca.crl", rig.ca.crl({ serials: [] }));
-    assert.ok((await rig.api.reload(rig.config({ tls }))).ok);
+    assert.ok((await rig.api.reload(rig.config({ tls: TLS_WITH_CRL }))).ok);
     assert.equal((await rig.sign()).status, 200);
     const { isClosed } = await openConnection(rig);
     await rig.write("ca.crl", rig.ca.crl({ serials: [rig.pair.serial] }));
-    assert.ok((await rig.api.reload(rig.config({ tls }))).ok);
+    assert.ok((await rig.api.reload(rig.config({ tls: TLS_WITH_CRL }))).ok);
     await isClosed;
     await assert.rejects(rig.sign());
     assert.deepEqual(reasonsOf(rig), ["CERT_REVOKED"]);
@@ -259,20 +260,14 @@ async function heldHandshake(rig: ApiRig) {
 
 test("a reload cuts off handshakes that began under the files before it", async () => {
   await withRig({}, async (rig) => {
-    const tls = {
-      certFile: "server.crt",
-      keyFile: "server.key",
-      clientCaFile: "ca.crt",
-      crlFile: "ca.crl",
-    };
     await rig.write("ca.crl", rig.ca.crl({ serials: [] }));
-    assert.ok((await rig.api.reload(rig.config({ tls }))).ok);
+    assert.ok((await rig.api.reload(rig.config({ tls: TLS_WITH_CRL }))).ok);
     const first = await heldHandshake(rig);
     first.goOn();
     assert.match(await first.text, /^HTTP\/1\.1 200 /);
     const second = await heldHandshake(rig);
     await rig.write("ca.crl", rig.ca.crl({ serials: [rig.pair.serial] }));
-    assert.ok((await rig.api.reload(rig.config({ tls }))).ok);
+    assert.ok((await rig.api.reload(rig.config({ tls: TLS_WITH_CRL }))).ok);
     second.goOn();
     assert.equal(await second.text, "");
   });

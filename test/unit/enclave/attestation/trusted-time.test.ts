@@ -43,6 +43,22 @@ describe("trusted time", () => {
     }
   });
 
+  test("never goes back to the answer of an earlier renewal that was slow", async () => {
+    const rig = new Rig();
+    const slow = Promise.withResolvers<Attested>();
+    const answers = [slow.promise, Promise.resolve(ok(documentOf({ timestampMs: NOW_MS + 9000 })))];
+    let askedCount = 0;
+    rig.answer = () => answers[askedCount++] ?? Promise.reject(new Error("asked too often"));
+    const renewals = [rig.time.renew(), rig.time.renew()];
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    assert.equal(askedCount, 1);
+    slow.resolve(ok(documentOf({ timestampMs: NOW_MS })));
+    assert.deepEqual(await Promise.all(renewals), [ok(null), ok(null)]);
+    assert.equal(rig.time.nowMs(), NOW_MS + 9000);
+  });
+
   test("is none when the first renewal fails", async () => {
     const rig = new Rig();
     assert.equal(await rig.failRenewing(err(refusal("NSM_UNAVAILABLE"))), "NSM_UNAVAILABLE");

@@ -75,6 +75,7 @@ describe("Tally", () => {
     );
     assert.equal(outcome.passedCount, 0);
     assert.equal(outcome.skippedCount, 2);
+    assert.deepEqual(outcome.notes, ["skipped: a (why)", "skipped: b (no reason given)"]);
   });
 
   it("fails a file that has no tests", () => {
