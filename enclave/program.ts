@@ -10,11 +10,11 @@ import { Answerer, admitLink } from "../shared/wire/link.ts";
 import { ENCLAVE_METHODS } from "../shared/wire/methods.ts";
 import { createNsm } from "./attestation/nsm.ts";
 import { TrustedTime } from "./attestation/trusted-time.ts";
+import { PushedCredentials } from "./aws/credentials.ts";
+import { type ConnectRelay, createRelayDialer } from "./aws/relay-dialer.ts";
 import type { Entropy, MonotonicClock, NsmDevice, SignPool, Ticker } from "./core/ports.ts";
 import { verifySelfTest } from "./keys/self-test.ts";
-import { PushedCredentials } from "./kms/credentials.ts";
 import { createKeyReleaser } from "./kms/kms-client.ts";
-import { type ConnectRelay, createRelayDialer } from "./kms/relay-dialer.ts";
 import { createService } from "./service/service.ts";
 import { createParentStore, type Dial } from "./state/store-client.ts";
 import { SOFTWARE } from "./version.ts";
@@ -27,6 +27,8 @@ export type Platform = {
   readonly pool: SignPool;
   /** PEM certificates that KMS must be certified by. */
   readonly trustAnchors: readonly string[];
+  /** Told trusted Unix time whenever it was renewed, for what can't ask for it (OpenSSL). */
+  readonly alignClock: (unixMs: number) => void;
   readonly connectRelay: ConnectRelay;
   readonly dialStore: Dial;
   /** Listens for links of the parent. */
@@ -42,10 +44,10 @@ export async function startEnclave(platform: Platform): Promise<Result<RunningEn
   const { clock, ticker, pool } = platform;
   const nsm = createNsm(platform.nsmDevice);
   const time = new TrustedTime(nsm, clock);
-  const anchored = await time.renew();
+  const anchored = await renewTime(time, platform);
   if (!anchored.ok) return err(anchored.error);
   // A renewal that fails leaves the last anchor, until it is too old and signing stops.
-  ticker.every(TIME_RENEWAL_MS, () => void time.renew());
+  ticker.every(TIME_RENEWAL_MS, () => void renewTime(time, platform));
   const credentials = new PushedCredentials();
   const handlers = createService({
     nsm,
@@ -70,6 +72,13 @@ export async function startEnclave(platform: Platform): Promise<Result<RunningEn
     serveLink(socket, handlers);
   });
   return ok({ close: () => closeServer(server, sockets, pool) });
+}
+
+async function renewTime(time: TrustedTime, platform: Platform): Promise<Result<null, Refusal>> {
+  const renewed = await time.renew();
+  const nowMs = time.nowMs();
+  if (renewed.ok && nowMs !== null) platform.alignClock(nowMs);
+  return renewed;
 }
 
 function serveLink(socket: Socket, handlers: ReturnType<typeof createService>): void {

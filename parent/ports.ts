@@ -1,6 +1,7 @@
 // What the parts of the parent need of each other, so that each can be built and tested alone.
 // The parent is trusted for liveness only: nothing here decides about safety.
 
+import type { Address } from "../shared/address.ts";
 import type { Refusal } from "../shared/errors.ts";
 import type { OperationKind, OperationMask } from "../shared/operation.ts";
 import type { Result } from "../shared/result.ts";
@@ -10,6 +11,15 @@ export type EnclaveStatus = AnswerOf<(typeof ENCLAVE_METHODS)["status"]>;
 
 /** AWS credentials, as the enclave takes them. */
 export type Credentials = ParamsOf<(typeof ENCLAVE_METHODS)["credentials.put"]>;
+
+export type LocateRefusal = Refusal<
+  "ENCLAVE_ABSENT" | "ENCLAVE_AMBIGUOUS" | "NITRO_CLI_FAILED" | "NITRO_CLI_MALFORMED"
+>;
+
+/** Where the enclave listens now; asked before each connect. */
+export interface EnclaveLocator {
+  locate(): Promise<Result<Address, LocateRefusal>>;
+}
 
 export type SignAsk = {
   readonly dialect: Dialect;

@@ -4,21 +4,25 @@
 
 import { readFile } from "node:fs/promises";
 import { encodeAddress } from "../shared/address.ts";
-import { type ErrorCode, refusal } from "../shared/errors.ts";
+import { ERRORS, type ErrorCode, refusal } from "../shared/errors.ts";
 import { MANIFEST_BYTES_MAX, SHUTDOWN_DEADLINE_MS } from "../shared/limits.ts";
 import { err, ok, type Result } from "../shared/result.ts";
 import { startApi } from "./api/start.ts";
 import { startAdmin } from "./link/admin.ts";
 import { EnclaveLink } from "./link/enclave-link.ts";
+import { createFixedLocator, NitroLocator } from "./link/enclave-locator.ts";
+import { EnclavePeer } from "./link/enclave-peer.ts";
 import { Provisioner } from "./link/provision.ts";
 import { LinkSigner } from "./link/signer.ts";
 import { createBundleReader } from "./ops/bundles.ts";
 import type { Config } from "./ops/config.ts";
 import { startCredentials } from "./ops/credentials.ts";
+import { type EnclaveSource, isVsockSource } from "./ops/enclave-config.ts";
 import { Metrics } from "./ops/metrics.ts";
 import { watchParts } from "./ops/part-metrics.ts";
 import { startOps } from "./ops/server.ts";
-import type { Credentials, Log } from "./ports.ts";
+import { openVsock } from "./platform/vsock.ts";
+import type { Credentials, EnclaveLocator, Log } from "./ports.ts";
 import { startRelay } from "./relay/relay.ts";
 import { startStore } from "./store/store.ts";
 
@@ -70,18 +74,23 @@ async function startParts(
   { config, log, onFailure }: ServiceOptions,
   closings: Closings,
 ): Promise<Result<Service, StartRefusal>> {
+  const vsock = await checkVsock(config);
+  if (!vsock.ok) return vsock;
   const manifest = await readManifest(config.manifest);
   if (!manifest.ok) return manifest;
-  const store = await startStore({ ...config.store, log });
+  const peer = new EnclavePeer();
+  const store = await startStore({ ...config.store, peer, log });
   if (!store.ok) return err({ code: store.error.code, reason: `store ${config.store.path}` });
   closings.add(() => store.value.close());
   store.value.onFailure((reason) => onFailure("store", reason));
   const hosts = new Map(Object.entries(config.relay.hosts));
-  const relay = await listening("relay.listen", startRelay({ ...config.relay, hosts, log }));
+  const isPeerAllowed = (cid: number): boolean => peer.isAllowed(cid);
+  const relayOptions = { ...config.relay, hosts, log, isPeerAllowed };
+  const relay = await listening("relay.listen", startRelay(relayOptions));
   if (!relay.ok) return relay;
   closings.add(() => relay.value.close());
 
-  const link = new EnclaveLink(config.enclave.address);
+  const link = new EnclaveLink(createLocator(config.enclave, peer, log));
   let credentials: Credentials | null = null;
   const readBundles = createBundleReader({
     sources: config.bundles,
@@ -99,7 +108,7 @@ async function startParts(
 
   const metrics = new Metrics();
   metrics.watch(signer);
-  watchParts(metrics.registry, { store: store.value, link, relay: relay.value });
+  watchParts(metrics.registry, { store: store.value, link, peer, relay: relay.value });
   const api = await startApi({ config: config.api, signer, log, metrics });
   if (!api.ok) return err(named("api", api.error));
   closings.add(() => api.value.close(SHUTDOWN_DEADLINE_MS));
@@ -130,6 +139,22 @@ async function startParts(
       await closings.run();
     },
   });
+}
+
+/** Said once and at the start: later it would only look like an enclave that does not answer. */
+async function checkVsock(config: Config): Promise<Result<null, StartRefusal>> {
+  const listens = [config.store.listen, config.relay.listen];
+  const isNeeded = isVsockSource(config.enclave) || listens.some(({ kind }) => kind === "vsock");
+  if (!isNeeded) return ok(null);
+  const vsock = await openVsock();
+  if (vsock.ok) return ok(null);
+  const { code } = vsock.error;
+  return err({ code, reason: ERRORS[code].text });
+}
+
+function createLocator(source: EnclaveSource, peer: EnclavePeer, log: Log): EnclaveLocator {
+  if (source.kind === "address") return createFixedLocator(source.address, peer);
+  return new NitroLocator({ name: source.name, cliPath: source.cliPath, peer, log });
 }
 
 async function readManifest(path: string): Promise<Result<Uint8Array, StartRefusal>> {

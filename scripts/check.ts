@@ -35,7 +35,6 @@ const TEST_FOLDERS: readonly string[] = [
   "property",
   "simulation",
   "integration",
-  "interop",
 ];
 
 const STATIC_TIERS: readonly Tier[] = [

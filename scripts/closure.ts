@@ -7,12 +7,8 @@ import { join, resolve } from "node:path";
 import { diffLines, encodeClosure } from "./closure/list.ts";
 import { walkClosure } from "./closure/walk.ts";
 
-/** The programs of the measured images: what they share, what each is composed of, each target. */
-const ENTRIES: readonly string[] = [
-  "enclave/program.ts",
-  "enclave/platform/*.ts",
-  "enclave/main.*.ts",
-];
+/** The programs of the measured images, one for each target. */
+const ENTRIES: readonly string[] = ["enclave/main.*.ts"];
 const LIST = "enclave/closure.txt";
 const OWN_FOLDERS: readonly string[] = ["enclave/", "shared/"];
 

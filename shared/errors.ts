@@ -13,6 +13,14 @@ export const ERRORS = {
   LINK_BUSY: { number: 104, text: "too many requests are in flight" },
   LINK_DOWN: { number: 105, text: "the other side of the link can't be reached" },
   LINK_TIMEOUT: { number: 106, text: "no answer came within the deadline" },
+  ENCLAVE_ABSENT: { number: 110, text: "no running enclave has the configured name" },
+  ENCLAVE_AMBIGUOUS: { number: 111, text: "several running enclaves have the configured name" },
+  NITRO_CLI_FAILED: { number: 112, text: "nitro-cli can't be run, is late, or failed" },
+  NITRO_CLI_MALFORMED: { number: 113, text: "nitro-cli answered something else than its list" },
+  VSOCK_UNAVAILABLE: {
+    number: 114,
+    text: "vsock needs the native addon: run `npm run build:native`",
+  },
 
   // 200: phases
   PHASE_REFUSED: { number: 200, text: "the enclave does not answer this in its present phase" },
@@ -53,6 +61,12 @@ export const ERRORS = {
   ATTEST_NONCE: { number: 433, text: "the nonce differs from the expected value" },
   ATTEST_TIME: { number: 434, text: "the document's time is outside the accepted window" },
   ATTEST_USER_DATA: { number: 435, text: "the user data is not a statement of Redoubt" },
+  BOOT_DEBUG: { number: 440, text: "the enclave was started in debug mode: PCR0 to PCR2 are zero" },
+  BOOT_PCR: { number: 441, text: "a register that the hypervisor owns is not locked" },
+  BOOT_CLOCK: { number: 442, text: "the kernel's clock is not the hypervisor's" },
+  BOOT_ENTROPY: { number: 443, text: "the kernel's entropy does not come from the NSM" },
+  BOOT_UNCONFINED: { number: 444, text: "Node runs with other rights than the image gives it" },
+  BOOT_ADDON: { number: 445, text: "the native addon is missing or does not work on this Node" },
 
   // 500: KMS, credentials, bundles, keys
   KMS_UNAVAILABLE: { number: 500, text: "KMS can't be reached" },
@@ -143,6 +157,7 @@ export type Refusal<Code extends ErrorCode = ErrorCode> = {
 
 /** What the details of a code mean, in order. A code that is not listed has none. */
 export const DETAIL_NAMES: Readonly<Partial<Record<ErrorCode, readonly string[]>>> = {
+  NITRO_CLI_FAILED: ["reason"],
   REQUEST_MALFORMED: ["field"],
   MANIFEST_MALFORMED: ["field"],
   ROOT_MISMATCH: ["computed", "supplied"],

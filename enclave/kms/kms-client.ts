@@ -1,26 +1,26 @@
 // Asks KMS for a wrapped key, with an attestation document that names us as the recipient. TLS ends
 // here; the host follows from the key's ARN. It must never take a plaintext that KMS did not
-// encrypt to us, read credentials, regions or endpoints from the environment, or try again by
-// itself: the parent decides when, the caller verifies what comes out.
+// encrypt to us, or try again by itself: the parent decides when, the caller verifies what comes
+// out.
 
-import {
-  DecryptCommand,
-  type DecryptCommandOutput,
-  KMSClient,
-  KMSServiceException,
-} from "@aws-sdk/client-kms";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { type KeyArn, parseKeyArn } from "../../shared/key-arn.ts";
-import { KMS_DEADLINE_MS, WRAPPED_KEY_BYTES_MAX } from "../../shared/limits.ts";
+import {
+  KMS_ANSWER_BYTES_MAX,
+  KMS_DEADLINE_MS,
+  WRAPPED_KEY_BYTES_MAX,
+} from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
+import { encodeBase64, parseBase64 } from "../aws/base64.ts";
+import type { AwsCredentials, PushedCredentials } from "../aws/credentials.ts";
+import { type AwsFailure, callAwsJson, type JsonValue } from "../aws/json-call.ts";
+import { RelayAgent } from "../aws/relay-agent.ts";
+import type { RelayDialer } from "../aws/relay-dialer.ts";
+import { type JsonObject, member } from "../core/json.ts";
 import type { KeyReleaser, Nsm, ReleaseRefusal, WrappedKey } from "../core/ports.ts";
-import { BoundedHandler } from "./bounded-handler.ts";
 import { openCiphertextForRecipient } from "./cms.ts";
-import type { AwsCredentials, PushedCredentials } from "./credentials.ts";
 import { decideReleaseRefusal } from "./kms-refusal.ts";
 import { generateRecipientKey, type RecipientKey } from "./recipient-key.ts";
-import { RelayAgent } from "./relay-agent.ts";
-import type { RelayDialer } from "./relay-dialer.ts";
 
 export type KeyReleaserOptions = {
   readonly nsm: Pick<Nsm, "attest">;
@@ -62,12 +62,26 @@ export function createKeyReleaser(options: KeyReleaserOptions): KeyReleaser {
       const answer = await decrypt(options, {
         arn: arn.value,
         credentials: credentials.value,
-        wrapped,
-        document: document.value,
+        body: encodeDecrypt(arn.value, wrapped, document.value),
         nowMs,
       });
       if (!answer.ok) return answer;
-      return openAnswer(answer.value, arn.value, recipient);
+      const ciphertext = parseDecrypted(answer.value, arn.value);
+      if (!ciphertext.ok) return ciphertext;
+      return openCiphertextForRecipient(ciphertext.value, recipient);
+    },
+  };
+}
+
+function encodeDecrypt(arn: KeyArn, wrapped: WrappedKey, document: Uint8Array) {
+  return {
+    KeyId: arn.text,
+    CiphertextBlob: encodeBase64(wrapped.ciphertext),
+    EncryptionContext: wrapped.encryptionContext,
+    EncryptionAlgorithm: ENCRYPTION_ALGORITHM,
+    Recipient: {
+      AttestationDocument: encodeBase64(document),
+      KeyEncryptionAlgorithm: "RSAES_OAEP_SHA_256",
     },
   };
 }
@@ -75,94 +89,69 @@ export function createKeyReleaser(options: KeyReleaserOptions): KeyReleaser {
 type DecryptCall = {
   readonly arn: KeyArn;
   readonly credentials: AwsCredentials;
-  readonly wrapped: WrappedKey;
-  readonly document: Uint8Array;
+  readonly body: { readonly [name: string]: JsonValue };
   readonly nowMs: number;
 };
 
-/** One call with a client of its own: nothing is shared between two releases but the key pair. */
+/** One call with a connection of its own: nothing is shared between two releases but the key pair. */
 async function decrypt(
   options: KeyReleaserOptions,
-  { arn, credentials, wrapped, document, nowMs }: DecryptCall,
-): Promise<Result<DecryptCommandOutput, ReleaseRefusal>> {
+  { arn, credentials, body, nowMs }: DecryptCall,
+): Promise<Result<JsonObject, ReleaseRefusal>> {
   const { dialer, trustAnchors } = options;
-  const agent = new RelayAgent({ dialer, host: arn.host, port: HTTPS_PORT, trustAnchors });
-  const client = createClient(arn, credentials, agent, nowMs);
-  try {
-    const command = new DecryptCommand({
-      KeyId: arn.text,
-      CiphertextBlob: wrapped.ciphertext,
-      EncryptionContext: { ...wrapped.encryptionContext },
-      EncryptionAlgorithm: ENCRYPTION_ALGORITHM,
-      Recipient: {
-        AttestationDocument: document,
-        KeyEncryptionAlgorithm: "RSAES_OAEP_SHA_256",
-      },
-    });
-    const abortSignal = AbortSignal.timeout(options.deadlineMs ?? KMS_DEADLINE_MS);
-    return ok(await client.send(command, { abortSignal }));
-  } catch (error) {
-    if (agent.refusal !== null) return err(ofRelay(agent.refusal));
-    return err(refusal(decideReleaseRefusal(error, KMSServiceException)));
-  } finally {
-    client.destroy();
-    agent.destroy();
+  const agent = new RelayAgent({
+    dialer,
+    host: arn.host,
+    port: HTTPS_PORT,
+    trustAnchors,
+    nowMs: options.nowMs,
+  });
+  const answer = await callAwsJson(agent, {
+    host: arn.host,
+    region: arn.region,
+    service: "kms",
+    target: "TrentService.Decrypt",
+    jsonVersion: "1.1",
+    body,
+    credentials,
+    nowMs,
+    deadlineMs: options.deadlineMs ?? KMS_DEADLINE_MS,
+    answerBytesMax: KMS_ANSWER_BYTES_MAX,
+  });
+  agent.destroy();
+  if (!answer.ok) return err(ofFailure(answer.error));
+  if (answer.value.kind === "success") return ok(answer.value.body);
+  return err(refusal(decideReleaseRefusal(answer.value.status, answer.value.name)));
+}
+
+function ofFailure(failure: AwsFailure): ReleaseRefusal {
+  switch (failure.kind) {
+    case "relay":
+      return ofRelay(failure.refusal);
+    case "unavailable":
+      return refusal("KMS_UNAVAILABLE");
+    case "malformed":
+      return refusal("KMS_MALFORMED");
   }
 }
 
-/** Every setting that the SDK would otherwise look for in the environment or in files is given. */
-function createClient(
-  arn: KeyArn,
-  credentials: AwsCredentials,
-  agent: RelayAgent,
-  nowMs: number,
-): KMSClient {
-  const { accessKeyId, secretAccessKey, sessionToken } = credentials;
-  return new KMSClient({
-    region: arn.region,
-    endpoint: `https://${arn.host}`,
-    credentials: {
-      accessKeyId,
-      secretAccessKey,
-      ...(sessionToken === null ? {} : { sessionToken }),
-    },
-    requestHandler: new BoundedHandler({ httpsAgent: agent }),
-    // The SDK signs the time of day: the system's clock corrected to ours.
-    disableClockSkewCorrection: false,
-    // oxlint-disable-next-line no-restricted-globals -- the only use: what trusted time differs by
-    systemClockOffset: nowMs - Date.now(),
-    maxAttempts: 1,
-    retryMode: "standard",
-    defaultsMode: "standard",
-    useDualstackEndpoint: false,
-    useFipsEndpoint: false,
-    authSchemePreference: ["sigv4"],
-    userAgentAppId: "redoubt",
-  });
-}
-
-function ofRelay(cause: Refusal): ReleaseRefusal {
-  const { code } = cause;
+function ofRelay({ code }: Refusal): ReleaseRefusal {
   if (code === "RELAY_HOST_DENIED" || code === "RELAY_UNREACHABLE") return refusal(code);
   return refusal("KMS_UNAVAILABLE");
 }
 
-function openAnswer(
-  answer: DecryptCommandOutput,
-  arn: KeyArn,
-  recipient: RecipientKey,
-): Result<Uint8Array<ArrayBuffer>, ReleaseRefusal> {
-  const { Plaintext, CiphertextForRecipient, KeyId, EncryptionAlgorithm } = answer;
-  if (Plaintext !== undefined && Plaintext.length > 0) {
-    // KMS never does this for a Recipient: whoever answered has ignored it.
-    Plaintext.fill(0);
+/** The envelope of an answer for this key. Unknown members are left alone, as AWS asks for. */
+function parseDecrypted(answer: JsonObject, arn: KeyArn): Result<Uint8Array, ReleaseRefusal> {
+  // KMS never sends one for a Recipient (nitro-kms.md §4): whoever answered has ignored it.
+  const plaintext = member(answer, "Plaintext") ?? "";
+  const keyId = member(answer, "KeyId");
+  const algorithm = member(answer, "EncryptionAlgorithm") ?? ENCRYPTION_ALGORITHM;
+  const ciphertext = member(answer, "CiphertextForRecipient");
+  if (plaintext !== "" || typeof keyId !== "string") return err(refusal("KMS_MALFORMED"));
+  if (keyId !== arn.text) return err(refusal("KMS_KEY_MISMATCH"));
+  if (algorithm !== ENCRYPTION_ALGORITHM || typeof ciphertext !== "string") {
     return err(refusal("KMS_MALFORMED"));
   }
-  if (KeyId === undefined) return err(refusal("KMS_MALFORMED"));
-  if (KeyId !== arn.text) return err(refusal("KMS_KEY_MISMATCH"));
-  if (EncryptionAlgorithm !== undefined && EncryptionAlgorithm !== ENCRYPTION_ALGORITHM) {
-    return err(refusal("KMS_MALFORMED"));
-  }
-  if (CiphertextForRecipient === undefined) return err(refusal("KMS_MALFORMED"));
-  return openCiphertextForRecipient(CiphertextForRecipient, recipient);
+  const bytes = parseBase64(ciphertext, KMS_ANSWER_BYTES_MAX);
+  return bytes.ok ? bytes : err(refusal("KMS_MALFORMED"));
 }

@@ -62,37 +62,10 @@ function buildCodeOfName(): ReadonlyMap<string, KmsCode> {
 
 const CODE_OF_NAME = buildCodeOfName();
 
-/** An exception that carries KMS's name for the error, and its HTTP status. */
-export type ServiceException = {
-  readonly name: string;
-  readonly $metadata: { readonly httpStatusCode?: number | undefined };
-};
-
-type ServiceExceptionClass = abstract new (...parts: never[]) => ServiceException;
-
-export function decideReleaseRefusal(error: unknown, service: ServiceExceptionClass): KmsCode {
-  if (error instanceof service) {
-    const status = error.$metadata.httpStatusCode ?? 0;
-    const code = CODE_OF_NAME.get(error.name);
-    if (code !== undefined) return code;
-    if (status === 429) return "KMS_THROTTLED";
-    return status >= 500 ? "KMS_UNAVAILABLE" : "KMS_MALFORMED";
-  }
-  // What the SDK attaches when it could not make sense of an answer that did arrive.
-  if (error instanceof Error && "$response" in error) return ofUnreadableAnswer(error);
-  if (error instanceof SyntaxError || error instanceof TypeError || error instanceof RangeError) {
-    return "KMS_MALFORMED";
-  }
-  return "KMS_UNAVAILABLE";
-}
-
-function ofUnreadableAnswer(error: Error & { readonly $response: unknown }): KmsCode {
-  const { $response: response } = error;
-  const isFault =
-    typeof response === "object" &&
-    response !== null &&
-    "statusCode" in response &&
-    typeof response.statusCode === "number" &&
-    response.statusCode >= 500;
-  return isFault ? "KMS_UNAVAILABLE" : "KMS_MALFORMED";
+/** An error answer of KMS. A name that is not in the table counts by its status alone. */
+export function decideReleaseRefusal(status: number, name: string | null): KmsCode {
+  const code = name === null ? undefined : CODE_OF_NAME.get(name);
+  if (code !== undefined) return code;
+  if (status === 429) return "KMS_THROTTLED";
+  return status >= 500 ? "KMS_UNAVAILABLE" : "KMS_MALFORMED";
 }

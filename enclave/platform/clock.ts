@@ -1,6 +1,5 @@
 // Time and entropy of the operating system. No wall-clock time: trusted time comes from the NSM's
-// documents (`attestation/trusted-time.ts`). Only `kms/kms-client.ts` reads the system's, to tell
-// the SDK what it is off by.
+// documents (`attestation/trusted-time.ts`).
 
 import { randomFillSync } from "node:crypto";
 import type { Entropy, MonotonicClock, Ticker } from "../core/ports.ts";

@@ -8,19 +8,72 @@ import type { Address, AddressKind } from "../../shared/address.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CONNECT_DEADLINE_MS } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
+import { CID_ANY } from "../../shared/wire/vsock.ts";
+import { openVsock } from "./vsock.ts";
 
+type Connected = Result<Socket, Refusal<"LINK_DOWN">>;
+type OnSocket = (socket: Socket) => void;
 type NetOptions = { readonly path: string } | { readonly host: string; readonly port: number };
+type AddressOf<Kind extends AddressKind> = Extract<Address, { readonly kind: Kind }>;
 
-const NET_OPTIONS: { readonly [K in AddressKind]: (address: Address) => NetOptions | null } = {
-  unix: (address) => (address.kind === "unix" ? { path: address.path } : null),
-  tcp: (address) => (address.kind === "tcp" ? { host: address.host, port: address.port } : null),
-  vsock: () => null,
+type Transport<Kind extends AddressKind> = {
+  readonly connect: (address: AddressOf<Kind>) => Promise<Connected>;
+  readonly listen: (address: AddressOf<Kind>, onSocket: OnSocket) => Promise<Server>;
 };
 
+const BACKLOG_COUNT = 128;
+
+const TRANSPORTS: { readonly [Kind in AddressKind]: Transport<Kind> } = {
+  unix: {
+    connect: ({ path }) => connectNet({ path }),
+    listen: ({ path }, onSocket) => {
+      // In the enclave nobody else has this path; on a laptop it is the rest of an earlier run.
+      rmSync(path, { force: true });
+      return listenNet({ path }, onSocket);
+    },
+  },
+  tcp: {
+    connect: ({ host, port }) => connectNet({ host, port }),
+    listen: ({ host, port }, onSocket) => listenNet({ host, port }, onSocket),
+  },
+  vsock: {
+    connect: async ({ cid, port }) => {
+      const vsock = await openVsock();
+      if (!vsock.ok) return err(refusal("LINK_DOWN"));
+      const socket = await vsock.value.connect(cid, port, { deadlineMs: CONNECT_DEADLINE_MS });
+      return socket.ok ? socket : err(refusal("LINK_DOWN"));
+    },
+    // The CID of the address is who may connect, not who we are: an enclave does not choose its own,
+    // and whoever shares the hypervisor could try.
+    listen: async ({ cid, port }, onSocket) => {
+      const vsock = await openVsock();
+      if (!vsock.ok) throw new Error(vsock.error.code);
+      const isPeerAllowed = (peerCid: number) => peerCid === cid;
+      const server = await vsock.value.listen(CID_ANY, port, onSocket, {
+        isPeerAllowed,
+        backlog: BACKLOG_COUNT,
+      });
+      return server;
+    },
+  },
+};
+
+function transportOf<Kind extends AddressKind>(address: AddressOf<Kind>): Transport<Kind> {
+  const kind: Kind = address.kind;
+  return TRANSPORTS[kind];
+}
+
 /** A connected socket, or LINK_DOWN. */
-export function connectTo(address: Address): Promise<Result<Socket, Refusal<"LINK_DOWN">>> {
-  const options = NET_OPTIONS[address.kind](address);
-  if (options === null) return Promise.resolve(err(refusal("LINK_DOWN")));
+export function connectTo(address: Address): Promise<Connected> {
+  return transportOf(address).connect(address);
+}
+
+/** Rejects when the address can't be listened on: an enclave without its listener is no enclave. */
+export async function listenOn(address: Address, onSocket: OnSocket): Promise<Server> {
+  return transportOf(address).listen(address, onSocket);
+}
+
+function connectNet(options: NetOptions): Promise<Connected> {
   return new Promise((resolve) => {
     const socket = new Socket();
     const fail = () => {
@@ -40,16 +93,11 @@ export function connectTo(address: Address): Promise<Result<Socket, Refusal<"LIN
   });
 }
 
-/** Rejects when the address can't be listened on: an enclave without its listener is no enclave. */
-export function listenOn(address: Address, onSocket: (socket: Socket) => void): Promise<Server> {
-  const options = NET_OPTIONS[address.kind](address);
-  if (options === null) return Promise.reject(new Error(`can't listen on ${address.kind}`));
+function listenNet(options: NetOptions, onSocket: OnSocket): Promise<Server> {
   return new Promise((resolve, reject) => {
-    // In the enclave nobody else has this path; on a laptop it is the rest of an earlier run.
-    if (address.kind === "unix") rmSync(address.path, { force: true });
     const server = createServer({ noDelay: true }, onSocket);
     server.once("error", reject);
-    server.listen({ ...options, backlog: 128 }, () => {
+    server.listen({ ...options, backlog: BACKLOG_COUNT }, () => {
       server.removeListener("error", reject);
       resolve(server);
     });

@@ -7,8 +7,8 @@ import type { Address } from "../../shared/address.ts";
 import { ADMIN_DEADLINE_MS, LINK_COUNT_MAX } from "../../shared/limits.ts";
 import { Answerer, type Handlers } from "../../shared/wire/link.ts";
 import { ENCLAVE_METHODS } from "../../shared/wire/methods.ts";
+import { listenOn } from "../platform/socket.ts";
 import type { EnclaveLink } from "./enclave-link.ts";
-import { listenOn } from "./socket.ts";
 
 const ADMIN_METHODS = {
   status: ENCLAVE_METHODS.status,

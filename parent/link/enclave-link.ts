@@ -1,9 +1,8 @@
-// The parent's one connection to the enclave: it connects again for ever, gives every call a
-// deadline, and asks for the status often enough to notice a link that is open and dead (T17).
+// The parent's one connection to the enclave: it looks for the enclave and connects again for ever,
+// gives every call a deadline, and asks for the status often enough to notice a link that is open and dead (T17).
 // It must never send a request twice: what was in flight when the link broke has failed.
 
 import type { Socket } from "node:net";
-import type { Address } from "../../shared/address.ts";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CONNECT_DEADLINE_MS, REQUEST_DEADLINE_MS } from "../../shared/limits.ts";
@@ -15,9 +14,9 @@ import {
   type EnclaveMethod,
   type ParamsOf,
 } from "../../shared/wire/methods.ts";
-import type { EnclaveStatus } from "../ports.ts";
+import { connectTo } from "../platform/socket.ts";
+import type { EnclaveLocator, EnclaveStatus } from "../ports.ts";
 import { Backoff, type BackoffBounds } from "./backoff.ts";
-import { connectTo } from "./socket.ts";
 
 type Calls = typeof ENCLAVE_METHODS;
 
@@ -40,11 +39,13 @@ export type LinkStats = {
   readonly connectCount: number;
   /** Connections that broke or were given up. */
   readonly lossCount: number;
+  /** How often the enclave could not be found. */
+  readonly locateFailureCount: number;
   readonly inFlightCount: number;
 };
 
 export class EnclaveLink {
-  readonly #address: Address;
+  readonly #locator: EnclaveLocator;
   readonly #timing: LinkTiming;
   readonly #backoff: Backoff;
   #caller: Caller<Calls> | null = null;
@@ -56,12 +57,15 @@ export class EnclaveLink {
   #isClosed = false;
   #connectCount = 0;
   #lossCount = 0;
+  #locateFailureCount = 0;
+  /** Why there is no connection. */
+  #failure: Refusal = refusal("LINK_DOWN");
   /** Calls that may keep the enclave busy for longer than a heartbeat may take. */
   #patientCount = 0;
   #isHeartbeatInFlight = false;
 
-  constructor(address: Address, timing: Partial<LinkTiming> = {}) {
-    this.#address = address;
+  constructor(locator: EnclaveLocator, timing: Partial<LinkTiming> = {}) {
+    this.#locator = locator;
     this.#timing = { ...LINK_TIMING, ...timing };
     this.#backoff = new Backoff(this.#timing.reconnect);
   }
@@ -93,10 +97,16 @@ export class EnclaveLink {
     return this.#status;
   }
 
+  /** Why the link is down, where more is known than that: LINK_DOWN, or the locator's reason. */
+  failure(): Refusal {
+    return this.#failure;
+  }
+
   stats(): LinkStats {
     return {
       connectCount: this.#connectCount,
       lossCount: this.#lossCount,
+      locateFailureCount: this.#locateFailureCount,
       inFlightCount: this.#caller?.inFlightCount ?? 0,
     };
   }
@@ -124,15 +134,17 @@ export class EnclaveLink {
   }
 
   async #connect(): Promise<void> {
-    const connected = await connectTo(this.#address, CONNECT_DEADLINE_MS);
+    const connected = await this.#dial();
     if (this.#isClosed) {
       if (connected.ok) connected.value.destroy();
       return;
     }
     if (!connected.ok) {
+      this.#failure = connected.error;
       this.#changed();
       return this.#connectLater();
     }
+    this.#failure = refusal("LINK_DOWN");
     const socket = connected.value;
     const caller = new Caller(ENCLAVE_METHODS, socket, setImmediate);
     this.#socket = socket;
@@ -145,6 +157,13 @@ export class EnclaveLink {
     socket.once("end", () => socket.destroy());
     socket.once("close", () => this.#lost(caller));
     await this.#heartbeat();
+  }
+
+  async #dial(): Promise<Result<Socket, Refusal>> {
+    const address = await this.#locator.locate();
+    if (address.ok) return connectTo(address.value, CONNECT_DEADLINE_MS);
+    this.#locateFailureCount += 1;
+    return address;
   }
 
   async #heartbeat(): Promise<void> {

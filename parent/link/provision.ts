@@ -89,7 +89,7 @@ export class Provisioner {
   }
 
   notReady(): Refusal | null {
-    if (this.#link.status() === null) return refusal("LINK_DOWN");
+    if (this.#link.status() === null) return this.#link.failure();
     return this.#readyBootId === null ? this.#failure : null;
   }
 
@@ -219,7 +219,9 @@ export class Provisioner {
   /** The enclave runs, and what it has measured is our manifest. */
   async #measure(): Promise<Result<EnclaveStatus, Refusal>> {
     const status = await this.#link.refreshStatus();
-    if (!status.ok) return status;
+    if (!status.ok) {
+      return status.error.code === "LINK_DOWN" ? err(this.#link.failure()) : status;
+    }
     const { phase, manifestDigest } = status.value;
     if (phase === "Draining") return err(refusal("DRAINING"));
     if (phase === "Dead") return err(refusal("PHASE_REFUSED", phase));

@@ -8,9 +8,11 @@ import { z } from "zod";
 import type { Address } from "../../shared/address.ts";
 import { isBundleName, isSecretPrefix } from "../../shared/bundle/chunks.ts";
 import { BUNDLE_COUNT_MAX } from "../../shared/limits.ts";
+import { RELAY_PORT, STORE_PORT } from "../../shared/nitro-ports.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { addressOf } from "./address-schema.ts";
 import { apiSchema } from "./api-config.ts";
+import { defaultListen, enclaveSchema } from "./enclave-config.ts";
 
 /** Every problem found, each as `api.clients[0].keys: what is wrong`. */
 export type ConfigError = {
@@ -23,6 +25,8 @@ const LOG_LEVELS = ["error", "warn", "info"] as const;
 
 /** `host:443` as the relay's preface and TLS name it. */
 const hostPort = z.string().regex(/^[a-z0-9.-]{1,253}:[1-9]\d{0,4}$/, "expected host:port");
+/** Where the enclave reaches a part of the parent. */
+const partAddress = addressOf("unix", "tcp", "vsock");
 const region = z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/, "expected an AWS region");
 const secretPrefix = z.string().refine(isSecretPrefix, "expected a secret's prefix");
 const bundleName = z.string().refine(isBundleName, "expected a bundle's name");
@@ -54,15 +58,15 @@ function configSchema(folder: string) {
     }),
     z.strictObject({ kind: z.literal("file"), path }),
   ]);
-  return z.strictObject({
-    enclave: z.strictObject({ address: addressOf("unix", "tcp", "vsock") }),
+  const file = z.strictObject({
+    enclave: enclaveSchema,
     manifest: path,
     bundles: z.array(bundleSource).min(1).max(BUNDLE_COUNT_MAX),
     credentials: credentialSource,
-    store: z.strictObject({ listen: addressOf("unix", "tcp", "vsock"), path }),
+    store: z.strictObject({ listen: partAddress.optional(), path }),
     relay: z
       .strictObject({
-        listen: addressOf("unix", "tcp", "vsock"),
+        listen: partAddress.optional(),
         allow: z.array(hostPort).max(16),
         /** Where to connect instead, for stand-ins and private endpoints. */
         hosts: z.record(hostPort, hostPort).default({}),
@@ -80,6 +84,23 @@ function configSchema(folder: string) {
     admin: z.strictObject({ listen: addressOf("unix") }),
     log: z.strictObject({ level: z.enum(LOG_LEVELS).default("info") }).default({ level: "info" }),
   });
+  return file.transform(({ store, relay, ...rest }, context) => {
+    const storeListen = store.listen ?? defaultListen(rest.enclave, STORE_PORT);
+    const relayListen = relay.listen ?? defaultListen(rest.enclave, RELAY_PORT);
+    if (storeListen === null) context.addIssue(missingListen("store"));
+    if (relayListen === null) context.addIssue(missingListen("relay"));
+    if (storeListen === null || relayListen === null) return z.NEVER;
+    return {
+      ...rest,
+      store: { ...store, listen: storeListen },
+      relay: { ...relay, listen: relayListen },
+    };
+  });
+}
+
+function missingListen(part: "store" | "relay") {
+  const message = "required, unless the enclave is reached over vsock";
+  return { code: "custom" as const, path: [part, "listen"], message };
 }
 
 function loopback(port: number): Address {

@@ -1,26 +1,35 @@
 // What the store, the link and the relay count, for the registry. They count by themselves; here
 // their numbers are read when somebody scrapes.
 
-import type { Registry } from "prom-client";
+import { Counter, type Registry } from "prom-client";
 import type { EnclaveLink } from "../link/enclave-link.ts";
-import type { Relay } from "../relay/relay.ts";
+import type { EnclavePeer } from "../link/enclave-peer.ts";
+import { RELAY_CODES, type Relay } from "../relay/relay.ts";
 import type { Store, StoreStats } from "../store/store.ts";
 import { watchCounter, watchGauge } from "./metrics.ts";
 
 export type WatchedParts = {
   readonly store: Store;
   readonly link: EnclaveLink;
+  readonly peer: EnclavePeer;
   readonly relay: Relay;
 };
 
+type Watch = (name: string, help: string, read: () => number) => void;
+type Watches = { readonly total: Watch; readonly gauge: Watch };
+
 export function watchParts(registry: Registry, parts: WatchedParts): void {
-  const total = (name: string, help: string, read: () => number): void => {
-    watchCounter(registry, name, help, read);
+  const watches: Watches = {
+    total: (name, help, read) => watchCounter(registry, name, help, read),
+    gauge: (name, help, read) => watchGauge(registry, name, help, read),
   };
-  const gauge = (name: string, help: string, read: () => number): void => {
-    watchGauge(registry, name, help, read);
-  };
-  const { store, link, relay } = parts;
+  watchStore(watches, parts.store);
+  watchLink(watches, parts.link, parts.peer);
+  watchRelay(watches, parts.relay);
+  watchRelayRefusals(registry, parts.relay);
+}
+
+function watchStore({ total, gauge }: Watches, store: Store): void {
   const stored = (read: (stats: StoreStats) => number): (() => number) => {
     return () => {
       const stats = store.stats();
@@ -61,6 +70,9 @@ export function watchParts(registry: Registry, parts: WatchedParts): void {
     "The longest of them since the start",
     stored(({ syncMsMax }) => syncMsMax / ms),
   );
+}
+
+function watchLink({ total, gauge }: Watches, link: EnclaveLink, peer: EnclavePeer): void {
   gauge("redoubt_link_up", "1 when the enclave answers", () => (link.status() === null ? 0 : 1));
   total(
     "redoubt_link_connects_total",
@@ -68,8 +80,44 @@ export function watchParts(registry: Registry, parts: WatchedParts): void {
     () => link.stats().connectCount,
   );
   total("redoubt_link_losses_total", "Connections that broke", () => link.stats().lossCount);
+  total(
+    "redoubt_link_locate_failures_total",
+    "Times that the enclave could not be found by its name",
+    () => link.stats().locateFailureCount,
+  );
+  gauge(
+    "redoubt_enclave_cid",
+    "The CID that may connect to store and relay over vsock; 0: none",
+    () => peer.cid ?? 0,
+  );
+  total(
+    "redoubt_vsock_refusals_total",
+    "Connections to store and relay from another CID",
+    () => peer.refusedCount,
+  );
+}
+
+function watchRelay({ total, gauge }: Watches, relay: Relay): void {
   gauge("redoubt_relay_streams", "Open streams of the relay", () => relay.stats().openCount);
-  total("redoubt_relay_refusals_total", "Refused streams", () => relay.stats().refusedCount);
+  total(
+    "redoubt_relay_accepted_total",
+    "Streams that were joined to a host",
+    () => relay.stats().acceptedCount,
+  );
   total("redoubt_relay_sent_bytes_total", "From the enclave", () => relay.stats().sentBytes);
   total("redoubt_relay_received_bytes_total", "To the enclave", () => relay.stats().receivedBytes);
+}
+
+function watchRelayRefusals(registry: Registry, relay: Relay): void {
+  const metric: Counter<"code"> = new Counter({
+    name: "redoubt_relay_refusals_total",
+    help: "Refused streams",
+    labelNames: ["code"],
+    registers: [registry],
+    collect: () => {
+      metric.reset();
+      const { refusedCounts } = relay.stats();
+      for (const code of RELAY_CODES) metric.inc({ code }, refusedCounts[code]);
+    },
+  });
 }

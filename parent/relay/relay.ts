@@ -5,7 +5,7 @@
 import type { Server, Socket } from "node:net";
 import { type Address, parseAddress } from "../../shared/address.ts";
 import { concatBytes } from "../../shared/bytes/compare.ts";
-import { type Refusal, refusal } from "../../shared/errors.ts";
+import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
 import {
   CONNECT_DEADLINE_MS,
   RELAY_CONNECTION_COUNT_MAX,
@@ -17,10 +17,23 @@ import {
   parseRelayTarget,
   takePreface,
 } from "../../shared/wire/relay-preface.ts";
-import { connectTo, listenOn } from "../link/socket.ts";
+import { connectTo, type ListenOptions, listenOn } from "../platform/socket.ts";
 import type { Log } from "../ports.ts";
 
-export type RelayOptions = {
+/** Why a stream is refused; each is a metric from the start on. */
+export const RELAY_CODES = [
+  "FRAME_OVERSIZE",
+  "FRAME_MALFORMED",
+  "LINK_BUSY",
+  "LINK_TIMEOUT",
+  "RELAY_HOST_DENIED",
+  "RELAY_UNREACHABLE",
+] as const satisfies readonly ErrorCode[];
+
+export type RelayCode = (typeof RELAY_CODES)[number];
+type RelayRefusal = Refusal<RelayCode>;
+
+export type RelayOptions = Pick<ListenOptions, "isPeerAllowed" | "openVsock"> & {
   readonly listen: Address;
   /** `host:port`, lower case. Everything else is refused. */
   readonly allow: readonly string[];
@@ -35,7 +48,7 @@ export type RelayOptions = {
 export type RelayStats = {
   readonly openCount: number;
   readonly acceptedCount: number;
-  readonly refusedCount: number;
+  readonly refusedCounts: Readonly<Record<RelayCode, number>>;
   /** From the enclave, and to it. */
   readonly sentBytes: number;
   readonly receivedBytes: number;
@@ -53,10 +66,12 @@ type Pipe = { readonly client: Socket; readonly upstream: Socket };
 export async function startRelay(options: RelayOptions): Promise<Relay> {
   const state = new RelayState(options);
   const server = await listenOn(options.listen, (socket) => void state.serve(socket), {
+    ...options,
     allowHalfOpen: true,
   });
   // Beyond twice the count, streams are closed without an answer.
   server.maxConnections = 2 * (options.connectionCountMax ?? RELAY_CONNECTION_COUNT_MAX);
+  server.on("drop", () => state.drop());
   return {
     address: boundAddress(server, options.listen),
     stats: () => state.stats(),
@@ -73,7 +88,14 @@ class RelayState {
   readonly #clients = new Set<Socket>();
   readonly #pipes = new Set<Pipe>();
   #acceptedCount = 0;
-  #refusedCount = 0;
+  readonly #refusedCounts: Record<RelayCode, number> = {
+    FRAME_OVERSIZE: 0,
+    FRAME_MALFORMED: 0,
+    LINK_BUSY: 0,
+    LINK_TIMEOUT: 0,
+    RELAY_HOST_DENIED: 0,
+    RELAY_UNREACHABLE: 0,
+  };
   #closedSentBytes = 0;
   #closedReceivedBytes = 0;
 
@@ -92,7 +114,7 @@ class RelayState {
     return {
       openCount: this.#pipes.size,
       acceptedCount: this.#acceptedCount,
-      refusedCount: this.#refusedCount,
+      refusedCounts: { ...this.#refusedCounts },
       sentBytes,
       receivedBytes,
     };
@@ -119,6 +141,11 @@ class RelayState {
     if (client.destroyed) return void upstream.value.destroy();
     client.write(encodeRelayAnswer(null));
     this.#join({ client, upstream: upstream.value });
+  }
+
+  /** A stream that was closed before anybody looked at it. */
+  drop(): void {
+    this.#refusedCounts.LINK_BUSY += 1;
   }
 
   #deadlineMs(): number {
@@ -159,8 +186,8 @@ class RelayState {
     });
   }
 
-  #refuse(client: Socket, cause: Refusal, host?: string): void {
-    this.#refusedCount += 1;
+  #refuse(client: Socket, cause: RelayRefusal, host?: string): void {
+    this.#refusedCounts[cause.code] += 1;
     const where = host === undefined ? {} : { host };
     this.#options.log.warn("relay.refused", { code: cause.code, ...where });
     client.setTimeout(this.#deadlineMs(), () => client.destroy());
@@ -171,10 +198,13 @@ class RelayState {
 }
 
 /** The first frame; what follows it is put back onto the socket. */
-function readPreface(client: Socket, deadlineMs: number): Promise<Result<Uint8Array, Refusal>> {
+function readPreface(
+  client: Socket,
+  deadlineMs: number,
+): Promise<Result<Uint8Array, RelayRefusal>> {
   return new Promise((resolve) => {
     let received: Uint8Array = new Uint8Array(0);
-    const settle = (result: Result<Uint8Array, Refusal>): void => {
+    const settle = (result: Result<Uint8Array, RelayRefusal>): void => {
       clearTimeout(timer);
       client.off("data", onData).off("end", onEnd).off("close", onEnd);
       client.pause();

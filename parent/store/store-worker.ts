@@ -9,7 +9,8 @@ import { invariant } from "../../shared/invariant.ts";
 import { ok } from "../../shared/result.ts";
 import { Answerer, admitLink, type Handlers } from "../../shared/wire/link.ts";
 import { STORE_METHODS } from "../../shared/wire/methods.ts";
-import { listenOn } from "../link/socket.ts";
+import { EnclavePeer } from "../link/enclave-peer.ts";
+import { listenOn } from "../platform/socket.ts";
 import { RecordDatabase } from "./database.ts";
 import { CommitGroup } from "./group.ts";
 import { isWorkerTask, type WorkerMessage } from "./worker-message.ts";
@@ -29,7 +30,8 @@ async function serve(port: MessagePort): Promise<void> {
   const group = new CommitGroup((commits) => database.commitAll(commits), setImmediate);
   const handlers = storeHandlers(database, group);
   const sockets = new Set<Socket>();
-  const server = await listen(task.listen, (socket) => accept(socket, sockets, handlers));
+  const peer = new EnclavePeer(task.peerCells);
+  const server = await listen(task.listen, peer, (socket) => accept(socket, sockets, handlers));
   if (server === null) {
     database.close();
     post({ kind: "refused", fault: { code: "STORE_UNAVAILABLE", reason: "listen" } });
@@ -85,11 +87,17 @@ function accept(
   socket.on("close", () => sockets.delete(socket));
 }
 
-async function listen(text: string, onSocket: (socket: Socket) => void): Promise<Server | null> {
+async function listen(
+  text: string,
+  peer: EnclavePeer,
+  onSocket: (socket: Socket) => void,
+): Promise<Server | null> {
   const address = parseAddress(text);
   invariant(address.ok, "the configuration was parsed");
   try {
-    return await listenOn(address.value, onSocket);
+    return await listenOn(address.value, onSocket, {
+      isPeerAllowed: (cid) => peer.isAllowed(cid),
+    });
   } catch {
     return null;
   }

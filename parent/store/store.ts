@@ -7,6 +7,7 @@ import { type Address, encodeAddress } from "../../shared/address.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { SHUTDOWN_DEADLINE_MS } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
+import { EnclavePeer } from "../link/enclave-peer.ts";
 import type { Log } from "../ports.ts";
 import type { DatabaseStats } from "./database.ts";
 import type { StoreCode, StoreFault } from "./fault.ts";
@@ -16,6 +17,8 @@ export type StoreOptions = {
   readonly path: string;
   readonly listen: Address;
   readonly log: Log;
+  /** Over vsock: who may connect. Without it nobody may. */
+  readonly peer?: EnclavePeer;
   /** The thread's program, for tests of what happens when it fails. */
   readonly program?: URL;
 };
@@ -34,8 +37,12 @@ export interface Store {
 }
 
 export function startStore(options: StoreOptions): Promise<Result<Store, Refusal<StoreCode>>> {
-  const { path, log } = options;
-  const task: WorkerTask = { path, listen: encodeAddress(options.listen) };
+  const { path, log, peer = new EnclavePeer() } = options;
+  const task: WorkerTask = {
+    path,
+    listen: encodeAddress(options.listen),
+    peerCells: peer.cells,
+  };
   const worker = new Worker(options.program ?? PROGRAM, { workerData: task });
   const store = new StoreThread(worker, log);
   return new Promise((settle) => {

@@ -1,10 +1,16 @@
 // What the store's thread and the main thread tell each other: the task at the start, then one
 // report a second. Requests never cross threads.
 
+import { isPeerCells, type PeerCells } from "../link/enclave-peer.ts";
 import type { DatabaseStats } from "./database.ts";
 import type { StoreFault } from "./fault.ts";
 
-export type WorkerTask = { readonly path: string; readonly listen: string };
+export type WorkerTask = {
+  readonly path: string;
+  readonly listen: string;
+  /** The CID that may connect over vsock, in memory of both threads. */
+  readonly peerCells: PeerCells;
+};
 
 export type WorkerMessage =
   | { readonly kind: "refused"; readonly fault: StoreFault }
@@ -18,8 +24,9 @@ export type WorkerMessage =
 
 export function isWorkerTask(value: unknown): value is WorkerTask {
   if (typeof value !== "object" || value === null) return false;
-  if (!("path" in value) || !("listen" in value)) return false;
-  return typeof value.path === "string" && typeof value.listen === "string";
+  if (!("path" in value) || !("listen" in value) || !("peerCells" in value)) return false;
+  const { path, listen, peerCells } = value;
+  return typeof path === "string" && typeof listen === "string" && isPeerCells(peerCells);
 }
 
 /** Both threads run the same code: the kind is all there is to tell apart. */

@@ -95,7 +95,7 @@ async function sealKeys(
   kmsPort: number,
 ): Promise<void> {
   const arn = parseKeyArn(arnText);
-  const credentials = await readCredentials(layout.credentials);
+  const credentials = await readCredentials(layout.sealingCredentials);
   if (!arn.ok || !credentials.ok) throw new Error("the local setup is not sound");
   const keys = Array.from({ length: keyCount }, freshKey).toSorted(compareKeys);
   const generate = await createDataKeyGenerator(arn.value, {

@@ -121,15 +121,23 @@ export function parseSource(bytes: Uint8Array): Result<AttestationSource, string
   return ok({ document, manifest, keys });
 }
 
-function parseObject(bytes: Uint8Array): ReadonlyMap<string, unknown> | undefined {
+/** A JSON list of public keys in hex, each of either form; undefined for anything else. */
+export function parseKeyList(bytes: Uint8Array): readonly StatedKey[] | undefined {
+  return parseKeys(parseJson(bytes));
+}
+
+function parseJson(bytes: Uint8Array): unknown {
   try {
-    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-    return new Map<string, unknown>(Object.entries(value));
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch {
     return undefined;
   }
+}
+
+function parseObject(bytes: Uint8Array): ReadonlyMap<string, unknown> | undefined {
+  const value = parseJson(bytes);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  return new Map<string, unknown>(Object.entries(value));
 }
 
 /** Canonical base64 only: what encodes again to the same text. */

@@ -6,6 +6,7 @@ import { parseHex } from "../../shared/bytes/hex.ts";
 import { NONCE_BYTES_MAX, PCR_BYTES, PCR_COUNT } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { TlsFiles } from "./attestation-source.ts";
+import type { ExpectationFiles } from "./verify-expectation.ts";
 
 export type VerifyOptions = {
   /** What to judge: a path, or a URL to ask. */
@@ -16,6 +17,7 @@ export type VerifyOptions = {
   /** PEM of another root than AWS's; null for AWS's. */
   readonly rootPath: string | null;
   readonly pcrs: ReadonlyMap<number, Uint8Array>;
+  readonly files: ExpectationFiles;
   readonly allowDebug: boolean;
   readonly isJson: boolean;
   readonly ageMsMax: number | null;
@@ -27,6 +29,9 @@ const OPTIONS = {
   at: { type: "string" },
   root: { type: "string" },
   pcr: { type: "string", multiple: true },
+  release: { type: "string" },
+  manifest: { type: "string" },
+  keys: { type: "string" },
   "allow-debug": { type: "boolean" },
   json: { type: "boolean" },
   "max-age": { type: "string" },
@@ -69,6 +74,11 @@ export function parseVerifyOptions(args: readonly string[]): Result<VerifyOption
     atMs,
     rootPath: values.root ?? null,
     pcrs: pcrs.value,
+    files: {
+      release: values.release ?? null,
+      manifest: values.manifest ?? null,
+      keys: values.keys ?? null,
+    },
     allowDebug: values["allow-debug"] ?? false,
     isJson: values.json ?? false,
     ageMsMax,

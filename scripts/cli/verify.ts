@@ -4,13 +4,10 @@
 
 import { randomBytes, X509Certificate } from "node:crypto";
 import { AWS_NITRO_ROOT_G1 } from "../../shared/attestation/aws-root.ts";
-import type { Check } from "../../shared/attestation/check.ts";
 import type { AttestationDocument } from "../../shared/attestation/document.ts";
 import { type EvidenceReport, reportEvidence } from "../../shared/attestation/evidence.ts";
-import type { Statement } from "../../shared/attestation/statement.ts";
+import { MANIFEST_PCR_INDEX } from "../../shared/attestation/pcr.ts";
 import { type AttestationReport, reportAttestation } from "../../shared/attestation/verify.ts";
-import { isZeroBytes } from "../../shared/bytes/compare.ts";
-import { encodeHex } from "../../shared/bytes/hex.ts";
 import { encodeUtc } from "../../shared/bytes/utc.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import {
@@ -21,6 +18,8 @@ import {
   readTlsFiles,
 } from "./attestation-source.ts";
 import type { Command, ExitCode } from "./command.ts";
+import { jsonOf, textOf, type Verdict } from "./verdict.ts";
+import { type Expectation, expectationChecks, readExpectation } from "./verify-expectation.ts";
 import { parseVerifyOptions, type VerifyOptions } from "./verify-options.ts";
 
 const USAGE = `redoubt verify: check an attestation document, and what came with it
@@ -32,8 +31,11 @@ manifest and the public keys in it are compared with what the document commits t
 with a fresh nonce (GET /attestation?nonce=HEX where the URL has no path).
 
 Options
+  --release FILE     release.json: PCR0 to PCR2 and the version must be those of the release
+  --manifest FILE    the manifest that must be measured there: pins PCR16 to it
+  --keys FILE        a JSON list of public keys: exactly these must be loaded
   --pcr N=HEX        expected register, 48 bytes; may be repeated. PCR0 is the image, PCR16 the
-                     manifest. Without it any enclave passes: compare the values yourself
+                     manifest. Without --pcr and --release any enclave passes
   --nonce HEX        expected nonce; for a URL also the one to ask with (default: 32 random bytes)
   --at TIME          judge a FILE at this time, such as 2026-01-03T20:41:07Z (default: now).
                      Certificates live about 3 hours
@@ -43,11 +45,12 @@ Options
   --cert PEM --key PEM --ca PEM   client certificate, its key and the authority of an https URL
   --json             one JSON object on stdout
 
-Exit codes: 0 every check holds, 1 one does not, 2 wrong use.
+Exit codes: 0 every check holds, 1 one does not, 2 wrong use. What each check means, and what none
+of them proves: docs/audit.md.
 
 Example
   redoubt verify https://signer:9000 --cert client.crt --key client.key --ca ca.crt \\
-    --pcr 0=$PCR0 --pcr 16=$PCR16
+    --release release.json --manifest manifest.json --keys keys.json
 `;
 
 export const command: Command = {
@@ -60,14 +63,6 @@ export const command: Command = {
 /** How far the document's clock, which is AWS's, may be ahead of the one here. */
 const FUTURE_SKEW_MS_MAX = 60_000;
 const NONCE_BYTES = 32;
-
-type Verdict = {
-  readonly isOk: boolean;
-  readonly checks: readonly Check[];
-  readonly document: AttestationDocument | null;
-  readonly statement: Statement | null;
-  readonly notes: readonly string[];
-};
 
 /** What the command prints and how it ends. */
 export type Outcome = {
@@ -90,8 +85,11 @@ export async function runVerify(args: readonly string[]): Promise<Outcome> {
   if (!root.ok) return misuse(root.error);
   const tls = await readTlsFiles(options.value.tls);
   if (!tls.ok) return misuse(tls.error);
+  const expectation = await readExpectation(options.value.files, options.value.pcrs);
+  if (!expectation.ok) return misuse(expectation.error);
   const { target, isJson } = options.value;
   const isUrl = target instanceof URL;
+  // audit A20: a nonce that nobody could have known before.
   const nonce = options.value.nonce ?? (isUrl ? new Uint8Array(randomBytes(NONCE_BYTES)) : null);
   const bytes =
     isUrl && nonce !== null
@@ -100,23 +98,28 @@ export async function runVerify(args: readonly string[]): Promise<Outcome> {
   if (!bytes.ok) return isUrl ? failed(bytes.error, isJson) : misuse(bytes.error);
   const source = parseSource(bytes.value);
   if (!source.ok) return failed(source.error, isJson);
-  const verdict = judge(source.value, { ...options.value, nonce }, root.value);
+  const request = { ...options.value, nonce, expectation: expectation.value };
+  const verdict = judge(source.value, request, root.value);
   const stdout = isJson ? `${jsonOf(verdict)}\n` : textOf(verdict);
   return { exitCode: verdict.isOk ? 0 : 1, stdout, stderr: "" };
 }
 
-function judge(source: AttestationSource, options: VerifyOptions, root: Uint8Array): Verdict {
+type Request = VerifyOptions & { readonly expectation: Expectation };
+
+function judge(source: AttestationSource, options: Request, root: Uint8Array): Verdict {
+  const { expectation } = options;
   const report = reportAttestation(source.document, {
     rootDer: root,
     atMs: options.atMs ?? Date.now(),
-    pcrs: options.pcrs.size === 0 ? "any" : options.pcrs,
+    pcrs: expectation.pcrs.size === 0 ? "any" : expectation.pcrs,
     nonce: options.nonce,
     allowDebug: options.allowDebug,
     ageMsMax: options.ageMsMax,
     futureSkewMsMax: FUTURE_SKEW_MS_MAX,
   });
-  const evidence = judgeEvidence(source, report.document);
-  const checks = [...report.checks, ...evidence.checks];
+  const evidence = judgeEvidence(source, expectation, report.document);
+  const expected = expectationChecks(expectation, evidence.statement, source.keys);
+  const checks = [...report.checks, ...evidence.checks, ...expected];
   return {
     isOk: report.verified !== null && checks.every((check) => check.ok),
     checks,
@@ -126,20 +129,26 @@ function judge(source: AttestationSource, options: VerifyOptions, root: Uint8Arr
   };
 }
 
-/** With a manifest or keys there must be a statement; a bare document may be of another program. */
+/**
+ * With a manifest or keys, shown or expected, there must be a statement, and with a release too; a
+ * bare document may be of another program.
+ */
 function judgeEvidence(
   source: AttestationSource,
+  expectation: Expectation,
   document: AttestationDocument | null,
 ): EvidenceReport {
   if (document === null) return { checks: [], statement: null };
   const evidence = reportEvidence(document, source);
-  const isBare = source.manifest === null && source.keys === null;
+  const isShown = source.manifest !== null || source.keys !== null;
+  const { release, isManifestGiven, keys } = expectation;
+  const isBare = !isShown && release === null && !isManifestGiven && keys === null;
   return isBare && evidence.statement === null ? { checks: [], statement: null } : evidence;
 }
 
 function notesOf(
   source: AttestationSource,
-  options: VerifyOptions,
+  options: Request,
   report: AttestationReport,
   evidence: EvidenceReport,
 ): readonly string[] {
@@ -149,16 +158,31 @@ function notesOf(
     const time = encodeUtc(report.document.timestampMs);
     notes.push(`judged now; to judge an archived document at its own time use --at ${time}`);
   }
-  if (options.pcrs.size === 0) {
-    notes.push("no --pcr given: which image and which manifest run there was not compared");
-  }
+  notes.push(...pinNotes(options.expectation));
   if (options.allowDebug) notes.push("debug mode was accepted: such an enclave keeps no secrets");
   if (options.nonce === null) notes.push("no --nonce given: the document may be a replay");
   if (source.manifest === null) {
     notes.push("a bare document: there was no manifest and no list of keys to compare");
-  } else if (evidence.statement !== null) {
+  } else if (evidence.statement !== null && !options.expectation.isManifestGiven) {
     notes.push("the manifest is the measured one when its check holds; read what it says");
   }
+  return notes;
+}
+
+/** What was pinned, and what was not. */
+function pinNotes({ release, pcrs }: Expectation): readonly string[] {
+  const notes: string[] = [];
+  if (pcrs.size === 0) {
+    notes.push("no --release and no --pcr given: neither image nor manifest was compared");
+  } else if (!pcrs.has(0)) {
+    notes.push("PCR0 was not compared: any image passes, whatever it calls itself");
+  } else if (!pcrs.has(MANIFEST_PCR_INDEX)) {
+    notes.push("no --manifest given: any configuration of this image passes");
+  }
+  if (release === null) return notes;
+  const { version, commit, arch, tree } = release;
+  notes.push(`release ${version} for ${arch}, commit ${commit}; rebuild it to check the record`);
+  if (tree === "dirty") notes.push("the release was made from changes that no commit has");
   return notes;
 }
 
@@ -171,75 +195,6 @@ async function readRoot(path: string | null): Promise<Result<Uint8Array, string>
   } catch {
     return err(`${path} is not a certificate`);
   }
-}
-
-function textOf(verdict: Verdict): string {
-  const width = Math.max(...verdict.checks.map((check) => check.name.length));
-  const lines = verdict.checks.map((check) => {
-    const mark = check.code === null ? "ok  " : "FAIL";
-    const code = check.code === null ? "" : ` (${check.code})`;
-    const name = check.name.padEnd(width);
-    return `${mark}  ${name}  expected: ${check.expected}; actual: ${check.actual}${code}`;
-  });
-  for (const [name, value] of factsOf(verdict)) lines.push(`      ${name}: ${value}`);
-  lines.push(...verdict.notes.map((note) => `note: ${note}`));
-  lines.push(verdict.isOk ? "verified" : "NOT VERIFIED");
-  return `${lines.join("\n")}\n`;
-}
-
-function jsonOf(verdict: Verdict): string {
-  const { isOk, checks, notes } = verdict;
-  return JSON.stringify({ ok: isOk, checks, notes, ...summaryOf(verdict) });
-}
-
-/** What the document says. Without "verified" none of it may be believed. */
-function factsOf(verdict: Verdict): readonly (readonly [string, string])[] {
-  const { document, statement } = verdict;
-  if (document === null) return [];
-  const facts: [string, string][] = [
-    ["module", document.moduleId],
-    ["time", encodeUtc(document.timestampMs)],
-  ];
-  for (const [index, pcr] of document.pcrs) {
-    if (!isZeroBytes(pcr)) facts.push([`PCR${index}`, encodeHex(pcr)]);
-  }
-  if (statement === null) return facts;
-  return [
-    ...facts,
-    ["software", statement.software],
-    ["boot id", encodeHex(statement.bootId)],
-    ["manifest SHA-384", encodeHex(statement.manifest)],
-    ["keys", `${statement.keyCount}, SHA-384 ${encodeHex(statement.keySet)}`],
-  ];
-}
-
-/** The same for programs. */
-function summaryOf(verdict: Verdict): Readonly<Record<string, unknown>> {
-  const { document, statement } = verdict;
-  if (document === null) return {};
-  const shown = {
-    moduleId: document.moduleId,
-    timestamp: encodeUtc(document.timestampMs),
-    nonce: optional(document.nonce),
-    publicKey: optional(document.publicKey),
-    userData: optional(document.userData),
-    pcrs: Object.fromEntries([...document.pcrs].map(([index, pcr]) => [index, encodeHex(pcr)])),
-  };
-  if (statement === null) return { document: shown };
-  return {
-    document: shown,
-    statement: {
-      software: statement.software,
-      bootId: encodeHex(statement.bootId),
-      manifest: encodeHex(statement.manifest),
-      keySet: encodeHex(statement.keySet),
-      keyCount: statement.keyCount,
-    },
-  };
-}
-
-function optional(bytes: Uint8Array | null): string | null {
-  return bytes === null ? null : encodeHex(bytes);
 }
 
 /** Nothing could be judged: that is a check that does not hold, not wrong use. */

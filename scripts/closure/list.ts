@@ -14,12 +14,16 @@ export function encodeClosure(closure: Closure): string {
     (used) => `${column(used.lineCount)} ${used.name} ${used.version} (${countsOf(used)})`,
   );
   const natives = closure.natives.map(({ name, version }) => `${column("")} ${name} ${version}`);
+  const addons = closure.addons.map(
+    ({ path, source, lineCount }) => `${column(lineCount)} ${source} (${path})`,
+  );
   const builtins = closure.builtins.map((name) => `${column("")} ${name}`);
   return [
     HEAD,
     section(`own files: ${own.length}, lines: ${total(closure.own)}`, own),
     section(`packages: ${packages.length}, lines: ${total(closure.packages)}`, packages),
     section("native packages, one per platform", natives),
+    section(`addons of our own, in C: ${addons.length}, lines: ${total(closure.addons)}`, addons),
     section("modules of Node", builtins),
   ].join("\n");
 }

@@ -24,10 +24,14 @@ export type PackageUse = {
 /** A package with machine code, one per platform: named, and not walked. */
 export type Native = { readonly name: string; readonly version: string };
 
+/** An addon of ours, and the C file that it is built from. */
+export type Addon = { readonly path: string; readonly source: string; readonly lineCount: number };
+
 export type Closure = {
   readonly own: readonly OwnFile[];
   readonly packages: readonly PackageUse[];
   readonly natives: readonly Native[];
+  readonly addons: readonly Addon[];
   readonly builtins: readonly string[];
   /** Every file, own and of packages, relative to the root. */
   readonly files: readonly string[];
@@ -53,6 +57,10 @@ type Package = {
 const CODE_EXTENSIONS = new Set([".ts", ".js", ".mjs", ".cjs", ""]);
 const MODULES = `${sep}node_modules${sep}`;
 
+/** Where `npm run build:native` puts addons, and where their sources are. */
+const ADDON = /^build\/([a-z]+)\.node$/;
+const ADDON_SOURCES = "enclave/platform/native";
+
 class Walk {
   readonly #root: string;
   readonly #pending: string[] = [];
@@ -60,6 +68,7 @@ class Walk {
   readonly #own = new Map<string, number>();
   readonly #packages = new Map<string, Package>();
   readonly #natives = new Map<string, string>();
+  readonly #addons = new Map<string, Addon>();
   readonly #builtins = new Set<string>();
   readonly #faults = new Set<string>();
 
@@ -81,8 +90,9 @@ class Walk {
         (_, used) => packageUse(used),
       ),
       natives: sortedBy(this.#natives, (name, version) => ({ name, version })),
+      addons: sortedBy(this.#addons, (_, addon) => addon),
       builtins: [...this.#builtins].sort(),
-      files: [...this.#seen].map((path) => relative(this.#root, path).split(sep).join("/")).sort(),
+      files: [...this.#seen].map((path) => this.#nameOf(path)).sort(),
       faults: [...this.#faults].sort(),
     };
   }
@@ -95,7 +105,7 @@ class Walk {
 
   #visit(path: string): void {
     const folder = packageFolder(path);
-    const name = relative(this.#root, path).split(sep).join("/");
+    const name = this.#nameOf(path);
     if (!existsSync(path)) {
       this.#faults.add(`${name}: no such file`);
       return;
@@ -123,11 +133,29 @@ class Walk {
         continue;
       }
       const target = resolveImport(specifier, kind, path);
-      if (target.kind === "file") this.#enqueue(target.path);
+      if (target.kind === "file") this.#reach(target.path);
       else if (target.kind === "builtin") this.#builtins.add(target.name);
       else if (used === null) this.#faults.add(`${name}:${line}: ${specifier} leads nowhere`);
       else used.missing.add(specifier);
     }
+  }
+
+  /** An addon counts by its source, whether it has been built or not. */
+  #reach(path: string): void {
+    const name = this.#nameOf(path);
+    const addon = ADDON.exec(name)?.[1];
+    if (addon === undefined) return this.#enqueue(path);
+    const source = `${ADDON_SOURCES}/${addon}.c`;
+    const file = join(this.#root, source);
+    if (!existsSync(file)) this.#faults.add(`${name}: no ${source} to build it from`);
+    else {
+      const lineCount = lineCountOf(readFileSync(file, "utf8"));
+      this.#addons.set(name, { path: name, source, lineCount });
+    }
+  }
+
+  #nameOf(path: string): string {
+    return relative(this.#root, path).split(sep).join("/");
   }
 
   #packageOf(folder: string): Package {

@@ -1,8 +1,17 @@
-// Evaluates a key policy for one request, as far as key policies of Redoubt go: principals by ARN,
-// actions of KMS, string conditions. It must never skip a part of a statement that it does not
-// understand: such a policy is an error, and an error denies.
+// Evaluates a key policy for one request, with the rules of IAM as far as key policies need them:
+// an explicit Deny beats every Allow, absent keys, negated operators, wildcards, sets. It must
+// never skip a part of a statement that it does not understand: such a policy is an error, and an
+// error denies.
 
-import { isJsonObject, parseJsonObject } from "./json-fields.ts";
+import {
+  type Condition,
+  isAttestationKey,
+  isNegated,
+  type Operator,
+  registerOf,
+} from "../policy/condition.ts";
+import { matchesExactPattern, matchesPattern } from "../policy/kms-actions.ts";
+import { type KeyPolicy, parseKeyPolicy, type Statement, selects } from "../policy/statement.ts";
 
 export type PolicyRequest = {
   readonly principalArn: string;
@@ -17,50 +26,69 @@ export type PolicyRequest = {
 
 export type PolicyVerdict = "allowed" | "denied" | "explicitly denied";
 
-type Operator = (value: string | undefined, wanted: readonly string[]) => boolean;
-
-/** An absent key matches negated operators only. */
-const OPERATORS: Readonly<Record<string, Operator>> = {
-  StringEquals: (value, wanted) => value !== undefined && wanted.includes(value),
-  StringNotEquals: (value, wanted) => value === undefined || !wanted.includes(value),
-  StringEqualsIgnoreCase: (value, wanted) =>
-    value !== undefined && includesIgnoringCase(wanted, value),
-  StringNotEqualsIgnoreCase: (value, wanted) =>
-    value === undefined || !includesIgnoringCase(wanted, value),
-  Null: (value, wanted) => wanted.includes(value === undefined ? "true" : "false"),
-};
-
-function includesIgnoringCase(wanted: readonly string[], value: string): boolean {
-  return wanted.some((text) => text.toLowerCase() === value.toLowerCase());
-}
-
-type Statement = {
-  readonly isAllow: boolean;
-  readonly principals: readonly string[];
-  readonly actions: readonly string[];
-  readonly conditions: readonly Condition[];
-};
-
-type Condition = {
-  readonly operator: Operator;
-  readonly key: string;
-  readonly wanted: readonly string[];
-};
-
 /** Throws RangeError for a policy that is not understood in full. */
 export function evaluateKeyPolicy(policyText: string, request: PolicyRequest): PolicyVerdict {
-  const statements = parsePolicy(policyText).filter((statement) => applies(statement, request));
-  if (statements.some((statement) => !statement.isAllow)) return "explicitly denied";
-  return statements.length > 0 ? "allowed" : "denied";
+  return createKeyPolicyEvaluator(policyText)(request);
 }
 
-function applies(statement: Statement, request: PolicyRequest): boolean {
-  const context = new Map([...request.context].map(([key, value]) => [key.toLowerCase(), value]));
+/** Reads a policy once for many requests. Throws as `evaluateKeyPolicy` does. */
+export function createKeyPolicyEvaluator(
+  policyText: string,
+): (request: PolicyRequest) => PolicyVerdict {
+  const { statements } = understood(policyText);
+  return (request) => {
+    const applying = statements.filter((each) => applies(each, request));
+    if (applying.some(({ effect }) => effect === "Deny")) return "explicitly denied";
+    return applying.length > 0 ? "allowed" : "denied";
+  };
+}
+
+function understood(text: string): KeyPolicy {
+  const policy = parseKeyPolicy(new TextEncoder().encode(text));
+  if (!policy.ok) throw new RangeError(policy.error);
+  if (policy.value.version !== "2012-10-17") {
+    throw new RangeError("the policy is not of version 2012-10-17");
+  }
+  for (const { name, resource, conditions } of policy.value.statements) {
+    if (resource !== null && (resource.isNegated || !resource.patterns.includes("*"))) {
+      throw new RangeError(`${name}: Resource is not *`);
+    }
+    for (const condition of conditions) refuseUnsupported(name, condition);
+  }
+  return policy.value;
+}
+
+/** This KMS states registers and encryption contexts, and knows no variables. */
+function refuseUnsupported(name: string, { operator, key, values }: Condition): void {
+  const isContext = /^kms:encryptioncontext:./i.test(key);
+  if (registerOf(key) === undefined && !isContext) {
+    throw new RangeError(`${name}: the condition key ${key} is not supported`);
+  }
+  if (!operator.base.startsWith("String") && operator.base !== "Null") {
+    throw new RangeError(`${name}: the operator ${operator.name} is not supported`);
+  }
+  if (values.some((value) => value.includes("${"))) {
+    throw new RangeError(`${name}: variables are not supported`);
+  }
+}
+
+/** Without Action or Resource a statement has no effect (KMS API Reference, PutKeyPolicy). */
+function applies({ principal, action, resource, conditions }: Statement, request: PolicyRequest) {
+  if (action === null || resource === null) return false;
+  const context = new Map([...request.context].map(([key, value]) => [nameOf(key), value]));
   return (
-    statement.principals.some((principal) => isPrincipal(principal, request.principalArn)) &&
-    statement.actions.some((action) => isAction(action, request.action)) &&
-    statement.conditions.every(({ operator, key, wanted }) => operator(context.get(key), wanted))
+    selects(principal, (pattern) => isPrincipal(pattern, request.principalArn)) &&
+    selects(action, (pattern) => matchesPattern(pattern, request.action)) &&
+    conditions.every(({ operator, key, values }) => {
+      const value = context.get(nameOf(key));
+      return holds(operator, value, values);
+    })
   );
+}
+
+/** Both names of PCR0 are one. */
+function nameOf(key: string): string {
+  return isAttestationKey(key) ? `register ${registerOf(key)}` : key.toLowerCase();
 }
 
 /** `*`, the very ARN, or the account of the ARN, by number or as its root. */
@@ -74,60 +102,22 @@ function isPrincipal(pattern: string, arn: string): boolean {
   );
 }
 
-function isAction(pattern: string, action: string): boolean {
-  if (!pattern.endsWith("*")) return pattern.toLowerCase() === action.toLowerCase();
-  return action.toLowerCase().startsWith(pattern.slice(0, -1).toLowerCase());
-}
-
-function parsePolicy(text: string): readonly Statement[] {
-  const policy = parseJsonObject(text);
-  const statements = policy["Statement"];
-  if (policy["Version"] !== "2012-10-17" || !Array.isArray(statements)) {
-    throw new RangeError("the policy is not of version 2012-10-17");
+/**
+ * IAM User Guide, "Condition operators" and "Multivalued context keys". For an absent key: a
+ * positive operator does not hold and a negated one does; `IfExists` and `ForAllValues` hold,
+ * `ForAnyValue` does not.
+ */
+function holds(operator: Operator, value: string | undefined, wanted: readonly string[]): boolean {
+  if (operator.base === "Null") return wanted.includes(value === undefined ? "true" : "false");
+  if (value === undefined) {
+    if (operator.set !== null) return operator.set === "ForAllValues";
+    return operator.isIfExists || isNegated(operator);
   }
-  return statements.map(parseStatement);
+  return wanted.some((each) => fits(operator, value, each)) !== isNegated(operator);
 }
 
-const STATEMENT_FIELDS = new Set(["Sid", "Effect", "Principal", "Action", "Resource", "Condition"]);
-
-function parseStatement(value: unknown): Statement {
-  if (!isJsonObject(value)) throw new RangeError("a statement is not an object");
-  const unknown = Object.keys(value).find((name) => !STATEMENT_FIELDS.has(name));
-  if (unknown !== undefined) throw new RangeError(`statements with ${unknown} are not supported`);
-  const { Effect, Principal, Action, Resource, Condition } = value;
-  if (Effect !== "Allow" && Effect !== "Deny") throw new RangeError("Effect is not Allow or Deny");
-  if (Resource !== undefined && Resource !== "*") throw new RangeError("Resource is not *");
-  const principals = isJsonObject(Principal) ? Principal["AWS"] : Principal;
-  return {
-    isAllow: Effect === "Allow",
-    principals: textsOf(principals),
-    actions: textsOf(Action),
-    conditions: parseConditions(Condition ?? {}),
-  };
-}
-
-function parseConditions(value: unknown): readonly Condition[] {
-  if (!isJsonObject(value)) throw new RangeError("Condition is not an object");
-  return Object.entries(value).flatMap(([name, keys]) => {
-    const operator = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined;
-    if (operator === undefined) throw new RangeError(`the operator ${name} is not supported`);
-    if (!isJsonObject(keys)) throw new RangeError(`${name} is not an object`);
-    return Object.entries(keys).map(([key, wanted]) => {
-      if (!/^kms:(RecipientAttestation:(ImageSha384|PCR\d+)|EncryptionContext:.+)$/i.test(key)) {
-        throw new RangeError(`the condition key ${key} is not supported`);
-      }
-      return { operator, key: key.toLowerCase(), wanted: textsOf(wanted) };
-    });
-  });
-}
-
-/** One text or a list of them; booleans as IAM takes them for `Null`. */
-function textsOf(value: unknown): readonly string[] {
-  const items: readonly unknown[] = Array.isArray(value) ? value : [value];
-  return items.map((item) => {
-    if (typeof item !== "string" && typeof item !== "boolean") {
-      throw new RangeError("a policy value is not a string");
-    }
-    return String(item);
-  });
+function fits({ base }: Operator, value: string, wanted: string): boolean {
+  if (base.endsWith("Like")) return matchesExactPattern(wanted, value);
+  if (base.endsWith("IgnoreCase")) return wanted.toLowerCase() === value.toLowerCase();
+  return wanted === value;
 }

@@ -22,6 +22,9 @@ export function layoutOf(folder: string) {
     manifest: at("manifest.json"),
     parentConfig: at("parent.json"),
     credentials: at("credentials.json"),
+    sealingCredentials: at("sealing-credentials.json"),
+    /** All that the local KMS knows. */
+    callers: at("kms", "callers.json"),
     kmsFolder: at("kms"),
     nsmPki: at("nsm"),
     nsmRoot: at("nsm", "nsm-root.pem"),

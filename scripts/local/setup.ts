@@ -17,8 +17,8 @@ import { join } from "node:path";
 import type { Manifest } from "../../enclave/core/manifest.ts";
 import { parseManifest } from "../../enclave/core/manifest.ts";
 import { manifestPcr } from "../../shared/attestation/pcr.ts";
-import { encodeHex } from "../../shared/bytes/hex.ts";
 import { OPERATION_KINDS } from "../../shared/operation.ts";
+import { buildKeyPolicy } from "../policy/key-policy.ts";
 import { createLocalCa } from "./ca.ts";
 import { createFreshKeystores } from "./keystores.ts";
 import { createLocalKmsKey, writePolicy } from "./kms-keys.ts";
@@ -30,7 +30,6 @@ import type { StartOptions } from "./options.ts";
 
 export const REGION = "eu-central-1";
 export const ACCOUNT = "000000000000";
-const PRINCIPAL = `arn:aws:iam::${ACCOUNT}:role/redoubt-local`;
 export const KMS_HOST = `kms.${REGION}.amazonaws.com:443`;
 /** Cheap key derivation: these keystores' password lies beside them. */
 const CHEAP_KDF = { n: 1024 };
@@ -44,34 +43,23 @@ function localPcr0(): Uint8Array {
   return pcr0;
 }
 
-/** Decrypt for the image and the manifest, GenerateDataKey for sealing, nothing else. */
+/** What `redoubt policy` writes, for the simulated image and this manifest. */
 function keyPolicy(manifestBytes: Uint8Array): string {
   const digest = createHash("sha384").update(manifestBytes).digest();
-  return JSON.stringify({
-    Version: "2012-10-17",
-    Statement: [
-      {
-        Sid: "TheMeasuredEnclave",
-        Effect: "Allow",
-        Principal: { AWS: PRINCIPAL },
-        Action: "kms:Decrypt",
-        Resource: "*",
-        Condition: {
-          StringEqualsIgnoreCase: {
-            "kms:RecipientAttestation:PCR0": encodeHex(localPcr0()),
-            "kms:RecipientAttestation:PCR16": encodeHex(manifestPcr(digest)),
-          },
-        },
-      },
-      {
-        Sid: "Sealing",
-        Effect: "Allow",
-        Principal: { AWS: PRINCIPAL },
-        Action: ["kms:GenerateDataKey", "kms:DescribeKey", "kms:GetKeyPolicy"],
-        Resource: "*",
-      },
-    ],
+  const policy = buildKeyPolicy({
+    roleArn: roleArn("local"),
+    sealerArns: [roleArn("local-sealing")],
+    adminArns: [roleArn("local-admin")],
+    pcrs: new Map([
+      [0, [localPcr0()]],
+      [16, [manifestPcr(digest)]],
+    ]),
   });
+  return JSON.stringify(policy, null, 2);
+}
+
+function roleArn(name: string): string {
+  return `arn:aws:iam::${ACCOUNT}:role/redoubt-${name}`;
 }
 
 /** Certificates and credentials. */
@@ -90,14 +78,23 @@ export function prepareIdentities(layout: Layout): void {
   );
   ca.issueFiles("client", { commonName: "local validator", usage: ["client"] }, layout.folder);
   openRoot(layout.nsmPki);
-  if (!existsSync(layout.credentials)) {
-    const credentials = {
-      AccessKeyId: `AKIA${randomBytes(8).toString("hex").toUpperCase()}`,
-      SecretAccessKey: randomBytes(24).toString("base64"),
-      Arn: PRINCIPAL,
-    };
-    writeFileSync(layout.credentials, JSON.stringify(credentials), { mode: 0o600 });
-  }
+  const callers = [
+    openCredentials(layout.credentials, roleArn("local")),
+    openCredentials(layout.sealingCredentials, roleArn("local-sealing")),
+  ];
+  writeFileSync(layout.callers, `[${callers.join(",")}]`, { mode: 0o600 });
+}
+
+/** The text of a file of credentials, made when there is none. */
+function openCredentials(path: string, arn: string): string {
+  if (existsSync(path)) return readFileSync(path, "utf8");
+  const text = JSON.stringify({
+    AccessKeyId: `AKIA${randomBytes(8).toString("hex").toUpperCase()}`,
+    SecretAccessKey: randomBytes(24).toString("base64"),
+    Arn: arn,
+  });
+  writeFileSync(path, text, { mode: 0o600 });
+  return text;
 }
 
 /** The manifest, made on the first start together with its KMS key and that key's policy. */

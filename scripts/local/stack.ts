@@ -68,7 +68,7 @@ export async function startKms(layout: Layout): Promise<{ program: Program; port
       dir: layout.kmsFolder,
       "nsm-root": layout.nsmRoot,
       "ca-dir": layout.caFolder,
-      credentials: layout.credentials,
+      credentials: layout.callers,
     }),
     logFolder: layout.logFolder,
     readReady: portOf,

@@ -173,7 +173,7 @@ async function seal(
       out: join(layout.bundleFolder, "keys.bundle"),
       "kms-endpoint": `https://127.0.0.1:${kmsPort}`,
       "kms-ca": layout.caCertificate,
-      credentials: layout.credentials,
+      credentials: layout.sealingCredentials,
     }),
   );
   if (exitCode !== 0) throw new SetupError("`redoubt seal` failed");

@@ -34,5 +34,5 @@ function decode(): Uint8Array {
   return parsed.value;
 }
 
-/** DER of the certificate. */
+/** audit A6: DER of the certificate. */
 export const AWS_NITRO_ROOT_G1: Uint8Array = decode();

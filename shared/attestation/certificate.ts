@@ -60,6 +60,7 @@ const EXTENSION_COUNT_MAX = 16;
 const CONTEXT_VERSION = 0xa0;
 const CONTEXT_EXTENSIONS = 0xa3;
 
+/** audit A5 */
 export function parseCertificate(
   der: Uint8Array,
 ): Result<Certificate, Refusal<"ATTEST_CERTIFICATE">> {

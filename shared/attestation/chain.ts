@@ -11,7 +11,7 @@ import { type Certificate, parseCertificate } from "./certificate.ts";
 /** Root first, leaf last, at least these two. */
 export type Path = readonly Certificate[];
 
-/** Certificates of a document, parsed. The first is the one that must be the pinned root. */
+/** audit A5: a document's certificates, parsed. The first is the one that must be the root. */
 export function parsePath(
   cabundle: readonly Uint8Array[],
   leaf: Uint8Array,
@@ -25,19 +25,21 @@ export function parsePath(
   return ok(path);
 }
 
-/** The pinned root, byte for byte: nothing else of a root is worth comparing. */
+/** audit A6: the pinned root, byte for byte. Nothing else of a root is worth comparing. */
 export function isPinnedRoot(path: Path, rootDer: Uint8Array): boolean {
   const root = path[0];
   return root !== undefined && path.length >= 2 && isEqualBytes(root.der, rootDer);
 }
 
 /**
- * Each certificate names the one before it as its issuer, and is signed by its key. The root's own
- * signature is not checked: the root is trusted because its bytes are pinned, not because of it.
+ * audit A7: each certificate names the one before it as its issuer, and is signed by its key. The
+ * root's own signature is not checked: it is trusted because its bytes are pinned, not because of
+ * that. None stands there twice (RFC 5280 §6.1): a self-signed one would otherwise follow itself.
  */
 export function isLinked(path: Path): boolean {
   return path.every((certificate, index) => {
     if (index === 0) return true;
+    if (path.slice(0, index).some(({ der }) => isEqualBytes(der, certificate.der))) return false;
     const issuer = path[index - 1];
     if (issuer === undefined || !isEqualBytes(certificate.issuer, issuer.subject)) return false;
     return isSignedBy(certificate.signature, certificate.tbs, issuer.publicKey);
@@ -52,14 +54,15 @@ export function validityOf(path: Path): { notBeforeMs: number; notAfterMs: numbe
   };
 }
 
+/** audit A8 */
 export function isValidAt(path: Path, atMs: number): boolean {
   const { notBeforeMs, notAfterMs } = validityOf(path);
   return path.length > 0 && notBeforeMs <= atMs && atMs <= notAfterMs;
 }
 
 /**
- * Authorities sign certificates and stay within their path lengths; the leaf is none and signs
- * documents. A certificate without a key usage may do neither: hardware always states it.
+ * audit A9: authorities sign certificates and stay within their path lengths; the leaf is none and
+ * signs documents. A certificate without a key usage may do neither: hardware always states it.
  */
 export function isUsedAsAllowed(path: Path): boolean {
   const leafIndex = path.length - 1;

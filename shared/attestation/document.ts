@@ -65,22 +65,26 @@ const PAYLOAD_KEYS: ReadonlySet<CborValue> = new Set([
 ]);
 
 export function parseDocument(bytes: Uint8Array): Result<AttestationDocument, DocumentRefusal> {
+  // audit A1
   if (bytes.length === 0 || bytes.length > ATTESTATION_BYTES_MAX) {
     return err(refusal("ATTEST_SIZE"));
   }
+  // audit A2
   const untagged = bytes[0] === TAG_COSE_SIGN1 ? bytes.subarray(1) : bytes;
   const envelope = parseEnvelope(untagged);
   if (envelope === undefined) return err(refusal("ATTEST_COSE"));
+  // audit A3: compared, never interpreted.
   if (!isEqualBytes(envelope.protectedHeader, PROTECTED_HEADER)) {
     return err(refusal("ATTEST_ALGORITHM"));
   }
   if (envelope.signature.length !== SIGNATURE_BYTES) return err(refusal("ATTEST_COSE"));
+  // audit A4
   const claims = parsePayload(envelope.payload);
   if (claims === undefined) return err(refusal("ATTEST_PAYLOAD"));
   return ok({ ...claims, payload: envelope.payload, signature: envelope.signature });
 }
 
-/** The bytes that the document's signature is over: Sig_structure of RFC 9052 §4.4. */
+/** audit A10: the bytes that the document's signature is over, Sig_structure of RFC 9052 §4.4. */
 export function encodeSignatureInput(payload: Uint8Array): Uint8Array<ArrayBuffer> {
   return encodeCbor(["Signature1", PROTECTED_HEADER, new Uint8Array(0), payload]);
 }

@@ -24,6 +24,7 @@ export type EvidenceReport = {
 export function reportEvidence(document: AttestationDocument, evidence: Evidence): EvidenceReport {
   const parsed = document.userData === null ? null : parseStatement(document.userData);
   const statement = parsed !== null && parsed.ok ? parsed.value : null;
+  // audit A16
   const checks: Check[] = [
     checkOf(
       "statement",
@@ -40,7 +41,7 @@ export function reportEvidence(document: AttestationDocument, evidence: Evidence
   return { checks, statement };
 }
 
-/** Only a locked register is in a document, so one that is there can't change any more. */
+/** audit A17. Only a locked register is in a document: one that is there can't change any more. */
 function pcrCheck(document: AttestationDocument, statement: Statement): Check {
   const expected = manifestPcr(statement.manifest);
   const actual = document.pcrs.get(MANIFEST_PCR_INDEX);
@@ -53,6 +54,7 @@ function pcrCheck(document: AttestationDocument, statement: Statement): Check {
   );
 }
 
+/** audit A18 */
 function manifestCheck(statement: Statement, manifest: Uint8Array): Check {
   const actual = sha384(manifest);
   return checkOf(
@@ -64,6 +66,7 @@ function manifestCheck(statement: Statement, manifest: Uint8Array): Check {
   );
 }
 
+/** audit A19 */
 function keysCheck(statement: Statement, keys: readonly StatedKey[]): Check {
   const actual = keySetDigest(keys);
   return checkOf(

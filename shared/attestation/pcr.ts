@@ -12,7 +12,7 @@ export function extendedPcr(old: Uint8Array, data: Uint8Array): Uint8Array {
   return sha384(concatBytes(old, data));
 }
 
-/** PCR16 of an enclave that measured the manifest with this SHA-384, once, and nothing else. */
+/** audit A17: PCR16 of an enclave that measured a manifest of this SHA-384, once, and no more. */
 export function manifestPcr(manifestDigest: Uint8Array): Uint8Array {
   return extendedPcr(new Uint8Array(PCR_BYTES), manifestDigest);
 }

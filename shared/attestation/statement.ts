@@ -52,7 +52,7 @@ function encodeUnchecked(statement: Statement): Uint8Array<ArrayBuffer> {
   );
 }
 
-/** Refuses every other encoding of the same values: what encodes again to other bytes. */
+/** audit A16: refuses another encoding of the same values, what encodes again to other bytes. */
 export function parseStatement(bytes: Uint8Array): Result<Statement, Refusal<"ATTEST_USER_DATA">> {
   const statement = bytes.length <= USER_DATA_BYTES_MAX ? readStatement(bytes) : undefined;
   if (statement === undefined || !isEqualBytes(encodeUnchecked(statement), bytes)) {
@@ -99,8 +99,9 @@ function isBytes(value: CborValue | undefined, length: number): boolean {
 }
 
 /**
- * SHA-384 over all keys, each as scheme number (1 byte), length of the public key (1 byte) and the
- * public key, in the order of these bytes. A set: the order in which keys were loaded is no matter.
+ * audit A19: SHA-384 over all keys, each as scheme number (1 byte), length of the public key (1
+ * byte) and the public key, in the order of these bytes. A set: the order in which keys were loaded
+ * is no matter.
  */
 export function keySetDigest(keys: readonly StatedKey[]): Uint8Array {
   const entries = keys.map(({ scheme, publicKey }) => {

@@ -135,6 +135,7 @@ function* runChecks(document: AttestationDocument, policy: AttestationPolicy): C
     yield* pathChecks(path.value, policy.rootDer, atMs);
     yield signatureCheck(path.value, document);
   }
+  // audit A11
   yield checkOf("digest", document.digest === "SHA384", "ATTEST_DIGEST", "SHA384", document.digest);
   yield debugCheck(document, policy.allowDebug);
   yield* pcrChecks(document, policy.pcrs);
@@ -177,6 +178,7 @@ function* pathChecks(path: Path, rootDer: Uint8Array, atMs: number): Checks {
   );
 }
 
+/** audit A10 */
 function signatureCheck(path: Path, document: AttestationDocument): AttestationCheck {
   const leaf = path.at(-1);
   const input = encodeSignatureInput(document.payload);
@@ -193,8 +195,8 @@ function signatureCheck(path: Path, document: AttestationDocument): AttestationC
 const IMAGE_PCRS = [0, 1, 2] as const;
 
 /**
- * Debug mode shows zeros in PCR0 to PCR2, while PCR3 and PCR4 stay real: a policy on those alone
- * would be met by it. Hardware never leaves one of the three zero or out otherwise.
+ * audit A12: debug mode shows zeros in PCR0 to PCR2, while PCR3 and PCR4 stay real: a policy on
+ * those alone would be met by it. Hardware never leaves one of the three zero or out otherwise.
  */
 function debugCheck(document: AttestationDocument, allowDebug: boolean): AttestationCheck {
   const isProduction = IMAGE_PCRS.every((index) => {
@@ -210,6 +212,7 @@ function debugCheck(document: AttestationDocument, allowDebug: boolean): Attesta
   );
 }
 
+/** audit A13 */
 function* pcrChecks(document: AttestationDocument, pcrs: AttestationPolicy["pcrs"]): Checks {
   if (pcrs === "any") return;
   if (pcrs.size === 0) yield checkOf("pcrs", false, "ATTEST_PCR", "at least one PCR", "none named");
@@ -225,6 +228,7 @@ function* pcrChecks(document: AttestationDocument, pcrs: AttestationPolicy["pcrs
   }
 }
 
+/** audit A14 */
 function nonceCheck(document: AttestationDocument, nonce: Uint8Array): AttestationCheck {
   const actual = document.nonce;
   const isSame = actual !== null && isEqualBytes(actual, nonce);
@@ -232,6 +236,7 @@ function nonceCheck(document: AttestationDocument, nonce: Uint8Array): Attestati
   return checkOf("nonce", isSame, "ATTEST_NONCE", encodeHex(nonce), text);
 }
 
+/** audit A15 */
 function timeCheck(
   document: AttestationDocument,
   atMs: number,

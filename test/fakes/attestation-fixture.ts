@@ -88,6 +88,7 @@ export const TEST_NAMES: Readonly<Record<"root" | "middle" | "leaf", Name>> = {
 export type LinkChanges = {
   readonly subject?: Name;
   readonly issuer?: Name;
+  readonly publicKey?: KeyObject;
   readonly signingKey?: KeyObject;
   readonly notBeforeMs?: number;
   readonly notAfterMs?: number;

@@ -3,7 +3,7 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import type { Server, Socket } from "node:net";
-import { listenOn } from "../../parent/link/socket.ts";
+import { listenOn } from "../../parent/platform/socket.ts";
 import { parseBundle } from "../../shared/bundle/format.ts";
 import { concatBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";

@@ -4,13 +4,13 @@
 
 import { createNsm } from "../../enclave/attestation/nsm.ts";
 import { TrustedTime } from "../../enclave/attestation/trusted-time.ts";
+import { PushedCredentials } from "../../enclave/aws/credentials.ts";
 import type {
   KeyReleaser,
   MonotonicClock,
   SignPool,
   StateStore,
 } from "../../enclave/core/ports.ts";
-import { PushedCredentials } from "../../enclave/kms/credentials.ts";
 import { startSignPool } from "../../enclave/platform/sign-pool.ts";
 import { createService } from "../../enclave/service/service.ts";
 import { createRoot } from "../../scripts/local/nsm-pki.ts";

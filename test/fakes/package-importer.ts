@@ -1,5 +1,5 @@
-// Imports some of the packages that the enclave uses, for the test that compares what a walk of
-// the closure finds with what Node loads.
+// Imports packages of all shapes (CommonJS, modules, dynamic imports), for the test that compares
+// what a walk of the closure finds with what Node loads.
 
 export * as kms from "@aws-sdk/client-kms";
 export * as ssz from "@chainsafe/ssz";

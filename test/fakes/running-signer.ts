@@ -340,7 +340,7 @@ export class RunningSigner {
 
   async #seal(keyCount: number): Promise<void> {
     const arn = parseKeyArn(this.kmsKeyArn);
-    const credentials = await readCredentials(this.layout.credentials);
+    const credentials = await readCredentials(this.layout.sealingCredentials);
     if (!arn.ok || !credentials.ok) throw new Error("the local setup is not sound");
     const keys = Array.from({ length: keyCount }, freshKey).toSorted(compareKeys);
     const generate = await createDataKeyGenerator(arn.value, {

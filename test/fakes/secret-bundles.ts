@@ -36,7 +36,7 @@ async function sendBundle(layout: Layout, awsPort: number, file: string): Promis
     ["--to-secrets-manager", PREFIX],
     ["--secrets-endpoint", `https://127.0.0.1:${awsPort}`],
     ["--kms-ca", layout.caCertificate],
-    ["--credentials", layout.credentials],
+    ["--credentials", layout.sealingCredentials],
   ].flat();
   const exitCode = await runSeal(args, {
     stdout: { write: () => true },

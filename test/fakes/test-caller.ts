@@ -1,7 +1,7 @@
 // The asking end of a link over a socket, for tests that play one side of it.
 
 import type { Socket } from "node:net";
-import { connectTo } from "../../parent/link/socket.ts";
+import { connectTo } from "../../parent/platform/socket.ts";
 import type { Address } from "../../shared/address.ts";
 import { Caller } from "../../shared/wire/link.ts";
 import type { Methods } from "../../shared/wire/methods.ts";

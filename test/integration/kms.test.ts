@@ -1,5 +1,5 @@
-// The enclave's key releaser, with the real AWS SDK, over the real relay, against the local KMS
-// with documents of the simulated NSM.
+// The enclave's key releaser over the real relay, against the local KMS with documents of the
+// simulated NSM.
 
 import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
@@ -34,7 +34,7 @@ async function setUp(context: TestContext): Promise<{ aws: LocalAws; wrapped: Wr
   return { aws, wrapped: aws.wrap(GOOD_POLICY) };
 }
 
-// The first test: the SDK keeps what it has looked up once.
+// The first test: whoever looks something up may keep it.
 test("neither environment nor files change whom the releaser asks, and as whom", async (context) => {
   const { aws, wrapped } = await setUp(context);
   const file = join(aws.folder, "poison");
@@ -141,6 +141,22 @@ test("a request is signed with trusted time, not with the system's", async (cont
   assert.equal(await codeOf(aws.releaser({ nowMs: () => Date.now() }), wrapped), "KMS_DENIED");
 });
 
+test("KMS's certificate must be valid at trusted time, not at the system's alone", async (context) => {
+  const { aws, wrapped } = await setUp(context);
+  const dayMs = 86_400_000;
+  const nowMs = Date.now();
+  // The local CA's certificates are of yesterday, and last for two years.
+  for (const [days, code] of [
+    [-2, "KMS_UNAVAILABLE"],
+    [0, "released"],
+    [700, "released"],
+    [800, "KMS_UNAVAILABLE"],
+  ] as const) {
+    aws.nowMs = () => nowMs + days * dayMs;
+    assert.equal(await codeOf(aws.releaser(), wrapped), code, `${days} days`);
+  }
+});
+
 test("a document that is too old is invalid to KMS", async (context) => {
   const { aws, wrapped } = await setUp(context);
   const startMs = Date.now();
@@ -196,6 +212,13 @@ const ANSWERS: readonly (readonly [string, { status: number; body: string }, str
   ["the key alone", { status: 200, body: '{"KeyId":"KEY"}' }, "KMS_MALFORMED"],
   ["text", { status: 200, body: "<html>" }, "KMS_MALFORMED"],
   ["a number", { status: 200, body: "1" }, "KMS_MALFORMED"],
+  ["two keys", { status: 200, body: '{"KeyId":"arn:other","KeyId":"KEY"}' }, "KMS_MALFORMED"],
+  ["a key that is no text", { status: 200, body: '{"KeyId":["KEY"]}' }, "KMS_MALFORMED"],
+  [
+    "a key of the prototype",
+    { status: 200, body: '{"__proto__":{"KeyId":"KEY"}}' },
+    "KMS_MALFORMED",
+  ],
   ["a list", { status: 200, body: "[]" }, "KMS_MALFORMED"],
   ["half of an object", { status: 200, body: '{"KeyId":' }, "KMS_MALFORMED"],
   ["too much", { status: 200, body: `"${"x".repeat(100_000)}"` }, "KMS_MALFORMED"],
@@ -206,8 +229,62 @@ const ANSWERS: readonly (readonly [string, { status: number; body: string }, str
     "KMS_MALFORMED",
   ],
   [
+    "a plaintext that is no text",
+    { status: 200, body: '{"KeyId":"KEY","Plaintext":[],"CiphertextForRecipient":"AAAA"}' },
+    "KMS_MALFORMED",
+  ],
+  [
+    "a plaintext of another key",
+    { status: 200, body: '{"KeyId":"arn:other","Plaintext":"AAAA"}' },
+    "KMS_MALFORMED",
+  ],
+  [
+    "an empty plaintext beside an envelope",
+    { status: 200, body: '{"KeyId":"KEY","Plaintext":"","CiphertextForRecipient":"AAAA"}' },
+    "CMS_MALFORMED",
+  ],
+  [
+    "no plaintext and no algorithm beside an envelope",
+    {
+      status: 200,
+      body: '{"KeyId":"KEY","Plaintext":null,"EncryptionAlgorithm":null,"CiphertextForRecipient":"AAAA"}',
+    },
+    "CMS_MALFORMED",
+  ],
+  [
+    "an envelope in base64 with bits left over",
+    { status: 200, body: '{"KeyId":"KEY","CiphertextForRecipient":"AAB="}' },
+    "KMS_MALFORMED",
+  ],
+  [
+    "an envelope in base64 without padding",
+    { status: 200, body: '{"KeyId":"KEY","CiphertextForRecipient":"AAA"}' },
+    "KMS_MALFORMED",
+  ],
+  [
+    "an envelope that is no text",
+    { status: 200, body: '{"KeyId":"KEY","CiphertextForRecipient":[48]}' },
+    "KMS_MALFORMED",
+  ],
+  [
+    "an empty envelope",
+    { status: 200, body: '{"KeyId":"KEY","CiphertextForRecipient":""}' },
+    "CMS_MALFORMED",
+  ],
+  [
+    "an envelope above its limit",
+    {
+      status: 200,
+      body: `{"KeyId":"KEY","CiphertextForRecipient":"${"A".repeat(10_000)}"}`,
+    },
+    "CMS_MALFORMED",
+  ],
+  [
     "another algorithm",
-    { status: 200, body: '{"KeyId":"KEY","EncryptionAlgorithm":"RSAES_OAEP_SHA_1"}' },
+    {
+      status: 200,
+      body: '{"KeyId":"KEY","EncryptionAlgorithm":"RSAES_OAEP_SHA_1","CiphertextForRecipient":"AAAA"}',
+    },
     "KMS_MALFORMED",
   ],
   [

@@ -3,9 +3,12 @@
 import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { afterEach, beforeEach, test } from "node:test";
+import { loadVsock } from "../../parent/platform/native.ts";
 import { STORE_METHODS } from "../../shared/wire/methods.ts";
 import { fakeBundle } from "../fakes/fake-bundle.ts";
 import { FakeEnclave } from "../fakes/fake-enclave.ts";
+import { FakeNitroCli, listedEnclave } from "../fakes/fake-nitro-cli.ts";
+import { ADDON_MISSING } from "../fakes/pair-vsock.ts";
 import { ParentFolder, ParentProcess } from "../fakes/parent-process.ts";
 import { callerTo } from "../fakes/test-caller.ts";
 import { until } from "../fakes/until.ts";
@@ -150,4 +153,43 @@ for (const { title, changes, event, code } of [
 test("anything but one argument is a usage error, 2", async () => {
   assert.equal(await new ParentProcess([]).exitCode(), 2);
   assert.equal(await start(folder.config, "more").exitCode(), 2);
+});
+
+const ADDON = loadVsock() === null ? null : "build/vsock.node is built";
+const NO_ADDON = ADDON === null ? ADDON_MISSING : false;
+
+test("without the addon a Nitro enclave ends the start with 1 and says what to run", {
+  skip: ADDON ?? false,
+}, async () => {
+  folder.writeConfig({ enclave: { nitro: { name: "redoubt" } } });
+  const parent = start();
+  const line = await parent.line("parent.failed");
+  assert.equal(line["code"], "VSOCK_UNAVAILABLE");
+  assert.ok(String(line["reason"]).includes("npm run build:native"));
+  assert.equal(await parent.exitCode(), 1);
+});
+
+test("the parent looks for a Nitro enclave by its name, and says that none is there", {
+  skip: NO_ADDON,
+}, async (context) => {
+  const cli = new FakeNitroCli();
+  context.after(() => cli.remove());
+  cli.answer([listedEnclave({ EnclaveName: "other" })]);
+  folder.writeConfig({ enclave: { nitro: { name: "redoubt", cliPath: cli.path } } });
+  const parent = start();
+  const missing = await parent.line("enclave.not-located");
+  assert.deepEqual([missing["level"], missing["code"]], ["warn", "ENCLAVE_ABSENT"]);
+  await until(() =>
+    parent.lines.some(
+      ({ event, code }) => event === "enclave.not-ready" && code === "ENCLAVE_ABSENT",
+    ),
+  );
+  const ops = `http://127.0.0.1:${await parent.port("ops.listening")}`;
+  const answer = await fetch(`${ops}/readyz`);
+  assert.equal(answer.status, 503);
+  assert.match(await answer.text(), /"ENCLAVE_ABSENT"/);
+  const metrics = await (await fetch(`${ops}/metrics`)).text();
+  assert.match(metrics, /^redoubt_enclave_cid 0$/m);
+  assert.match(metrics, /^redoubt_link_locate_failures_total [1-9]/m);
+  assert.match(metrics, /^redoubt_relay_refusals_total\{code="RELAY_HOST_DENIED"\} 0$/m);
 });

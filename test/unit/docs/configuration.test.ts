@@ -5,7 +5,7 @@ import { encodeAddress } from "../../../shared/address.ts";
 import { blocksOf, leavesOf, rowsOf } from "./page.ts";
 
 const PAGE = "configuration.md";
-const [least = "", full = "", credentials = ""] = blocksOf(PAGE, "json");
+const [least = "", full = "", nitro = "", credentials = ""] = blocksOf(PAGE, "json");
 
 function parsed(text: string): Config {
   const config = parseConfig(new TextEncoder().encode(text), "/etc/redoubt");
@@ -19,18 +19,21 @@ test("docs/configuration.md has examples that parseConfig takes", () => {
   assert.equal(parsed(full).api.clients.length, 2);
   const withFile = least.replace('{ "kind": "imds" }', credentials.trim());
   assert.equal(parsed(withFile).credentials.kind, "file");
+  const withNitro = full.replace(/(?<="enclave": ).*(?=,\n)/, nitro.trim());
+  assert.deepEqual(parsed(withNitro).enclave, config.enclave);
+  assert.equal(parsed(full).enclave.kind, "address");
 });
 
-test("docs/configuration.md describes every field of the full example, and no other", () => {
+test("docs/configuration.md describes every field of the examples, and no other", () => {
   const described = rowsOf(PAGE).map(([name = ""]) => name);
-  const leaves = leavesOf(JSON.parse(full)).map((leaf) =>
-    leaf.replace(/^(relay\.hosts)\..*/, "$1"),
+  const leaves = [...leavesOf(JSON.parse(full)), ...leavesOf(JSON.parse(nitro), "enclave")].map(
+    (leaf) => leaf.replace(/^(relay\.hosts)\..*/, "$1"),
   );
   assert.deepEqual([...new Set(described)].sort(), [...new Set(leaves)].sort());
 });
 
 test("docs/configuration.md states the defaults that parseConfig fills in", () => {
-  const { api, ops, log } = parsed(least);
+  const { api, ops, log, store, relay, enclave } = parsed(least);
   const stated = new Map(rowsOf(PAGE).map(([name = "", value = ""]) => [name, value]));
   assert.deepEqual(
     {
@@ -41,6 +44,9 @@ test("docs/configuration.md states the defaults that parseConfig fills in", () =
       connectionAgeMs: stated.get("api.connectionAgeMs"),
       ops: stated.get("ops.listen"),
       level: stated.get("log.level"),
+      store: stated.get("store.listen"),
+      relay: stated.get("relay.listen"),
+      cliPath: stated.get("enclave.nitro.cliPath"),
     },
     {
       listen: encodeAddress(api.listen),
@@ -50,6 +56,9 @@ test("docs/configuration.md states the defaults that parseConfig fills in", () =
       connectionAgeMs: String(api.connectionAgeMs),
       ops: encodeAddress(ops.listen),
       level: log.level,
+      store: `${encodeAddress(store.listen)} over vsock, else required`,
+      relay: `${encodeAddress(relay.listen)} over vsock, else required`,
+      cliPath: enclave.kind === "nitro" ? enclave.cliPath : "",
     },
   );
 });

@@ -7,9 +7,13 @@ import { KIND_RULES } from "../../../enclave/core/chains/ethereum/kind-rule.ts";
 import { ALLOWED, NEXT, type Phase } from "../../../enclave/core/phase.ts";
 import { HTTP_STATUS } from "../../../parent/api/status.ts";
 import { EnclaveLink } from "../../../parent/link/enclave-link.ts";
+import { createFixedLocator } from "../../../parent/link/enclave-locator.ts";
+import { EnclavePeer } from "../../../parent/link/enclave-peer.ts";
 import { Metrics } from "../../../parent/ops/metrics.ts";
 import { type WatchedParts, watchParts } from "../../../parent/ops/part-metrics.ts";
 import { USAGE as START_USAGE } from "../../../scripts/local/options.ts";
+import { FINDINGS } from "../../../scripts/policy/finding.ts";
+import { buildKeyPolicy } from "../../../scripts/policy/key-policy.ts";
 import { DETAIL_NAMES, ERRORS, isErrorCode } from "../../../shared/errors.ts";
 import * as limits from "../../../shared/limits.ts";
 import { IS_DEFAULT_OPERATION, OPERATION_KINDS } from "../../../shared/operation.ts";
@@ -31,7 +35,34 @@ export const GENERATED_PARTS: readonly GeneratedPart[] = [
   { page: "protocol.md", name: "limits", make: () => Promise.resolve(limitTable()) },
   { page: "operations.md", name: "metrics", make: metricTable },
   { page: "cli.md", name: "help", make: () => Promise.resolve(helpTexts()) },
+  { page: "kms.md", name: "policy", make: () => Promise.resolve(keyPolicyText()) },
+  { page: "kms.md", name: "findings", make: () => Promise.resolve(findingTable()) },
 ];
+
+const PAGE_ROLE = "arn:aws:iam::111122223333:role/redoubt";
+
+/** For an image and a manifest of made-up registers. */
+function keyPolicyText(): string {
+  const policy = buildKeyPolicy({
+    roleArn: `${PAGE_ROLE}-parent`,
+    sealerArns: [`${PAGE_ROLE}-sealing`],
+    adminArns: [`${PAGE_ROLE}-kms-admin`],
+    pcrs: new Map([
+      [0, [new Uint8Array(48).fill(1, 47)]],
+      [16, [new Uint8Array(48).fill(2, 47)]],
+    ]),
+  });
+  return `\`\`\`json\n${JSON.stringify(policy, null, 2)}\n\`\`\`\n`;
+}
+
+function findingTable(): string {
+  const rows = Object.entries(FINDINGS).map(([code, { severity, what }]) => [
+    `\`${code}\``,
+    severity,
+    what,
+  ]);
+  return tableOf(["code", "severity", "what it means"], rows);
+}
 
 function tableOf(head: Row, rows: readonly Row[]): string {
   const lines = [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`);
@@ -98,13 +129,21 @@ function limitText(name: string, value: number): string {
 /** What the parts count does not matter, only what they are called. */
 const SILENT_PARTS: WatchedParts = {
   store: { stats: () => null, onFailure: () => {}, close: () => Promise.resolve() },
-  link: new EnclaveLink({ kind: "unix", path: "/nowhere" }),
+  link: new EnclaveLink(createFixedLocator({ kind: "unix", path: "/nowhere" })),
+  peer: new EnclavePeer(),
   relay: {
     address: { kind: "tcp", host: "127.0.0.1", port: 0 },
     stats: () => ({
       openCount: 0,
       acceptedCount: 0,
-      refusedCount: 0,
+      refusedCounts: {
+        FRAME_OVERSIZE: 0,
+        FRAME_MALFORMED: 0,
+        LINK_BUSY: 0,
+        LINK_TIMEOUT: 0,
+        RELAY_HOST_DENIED: 0,
+        RELAY_UNREACHABLE: 0,
+      },
       sentBytes: 0,
       receivedBytes: 0,
     }),

@@ -8,7 +8,9 @@ const PARENT = "arn:aws:iam::111122223333:role/redoubt-parent";
 const SEALING = "arn:aws:iam::111122223333:role/redoubt-sealing";
 const ADMIN = "arn:aws:iam::111122223333:role/redoubt-kms-admin";
 const STRANGER = "arn:aws:iam::111122223333:role/some-administrator";
-const PURPOSE = { "kms:EncryptionContext:redoubt:purpose": "redoubt/keys" };
+const BUNDLE = { "kms:EncryptionContext:redoubt:bundle": "00112233445566778899aabbccddeeff" };
+const PURPOSE = { ...BUNDLE, "kms:EncryptionContext:redoubt:purpose": "redoubt/keys" };
+const OTHER_PURPOSE = { ...BUNDLE, "kms:EncryptionContext:redoubt:purpose": "other" };
 const PCR0 = { "kms:RecipientAttestation:PCR0": "1".padStart(96, "0") };
 const PCR16 = { "kms:RecipientAttestation:PCR16": "2".padStart(96, "0") };
 const OTHER_PCR16 = { "kms:RecipientAttestation:PCR16": "3".padStart(96, "0") };
@@ -23,7 +25,8 @@ type Row = readonly [
 
 const ROWS: readonly Row[] = [
   ["the enclave", PARENT, "kms:Decrypt", { ...PURPOSE, ...PCR0, ...PCR16 }, "allowed"],
-  ["another purpose", PARENT, "kms:Decrypt", { ...PCR0, ...PCR16 }, "denied"],
+  ["no context", PARENT, "kms:Decrypt", { ...PCR0, ...PCR16 }, "denied"],
+  ["another purpose", PARENT, "kms:Decrypt", { ...OTHER_PURPOSE, ...PCR0, ...PCR16 }, "denied"],
   ["no PCR16", PARENT, "kms:Decrypt", { ...PURPOSE, ...PCR0 }, "explicitly denied"],
   ["no PCR0", PARENT, "kms:Decrypt", { ...PURPOSE, ...PCR16 }, "explicitly denied"],
   [
@@ -36,7 +39,8 @@ const ROWS: readonly Row[] = [
   ["no enclave", PARENT, "kms:Decrypt", PURPOSE, "explicitly denied"],
   ["another role in the enclave", STRANGER, "kms:Decrypt", { ...PCR0, ...PCR16 }, "denied"],
   ["sealing", SEALING, "kms:GenerateDataKey", PURPOSE, "allowed"],
-  ["sealing for another purpose", SEALING, "kms:GenerateDataKey", {}, "denied"],
+  ["sealing for another purpose", SEALING, "kms:GenerateDataKey", OTHER_PURPOSE, "denied"],
+  ["sealing by the parent", PARENT, "kms:GenerateDataKey", PURPOSE, "denied"],
   ["reading by who seals", SEALING, "kms:Decrypt", PURPOSE, "explicitly denied"],
   ["re-encryption", PARENT, "kms:ReEncryptFrom", { ...PCR0, ...PCR16 }, "explicitly denied"],
   ["a grant by the administrator", ADMIN, "kms:CreateGrant", {}, "explicitly denied"],

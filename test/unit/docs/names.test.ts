@@ -5,6 +5,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { KIND_RULES } from "../../../enclave/core/chains/ethereum/kind-rule.ts";
+import { FINDINGS } from "../../../scripts/policy/finding.ts";
 import { ERRORS } from "../../../shared/errors.ts";
 import * as limits from "../../../shared/limits.ts";
 import { partOf, ROOT, readPage } from "./page.ts";
@@ -16,6 +17,7 @@ const METRICS: ReadonlySet<string> = new Set(
 const CAPITALS: ReadonlySet<string> = new Set([
   ...Object.keys(ERRORS),
   ...Object.keys(limits),
+  ...Object.keys(FINDINGS),
   ...Object.entries(KIND_RULES).flatMap(([kind, rule]) => [kind, ...Object.keys(rule.readers)]),
   "ENCLAVE_METHODS",
   "STORE_METHODS",

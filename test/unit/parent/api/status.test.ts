@@ -28,7 +28,7 @@ const GROUPS: readonly (readonly [pattern: RegExp, status: number])[] = [
   [/^BODY_OVERSIZE$/, 413],
   [/^RATE_LIMITED$/, 429],
   [/^LINK_|^STORE_|^STATE_(UNKNOWN|CONFLICT)$|^TIME_STALE$|^PHASE_REFUSED$|^DRAINING$/, 503],
-  [/^NOT_READY$|^QUEUE_FULL$|^DEADLINE$/, 503],
+  [/^NOT_READY$|^QUEUE_FULL$|^DEADLINE$|^ENCLAVE_|^NITRO_CLI_/, 503],
 ];
 
 function expectedStatus(code: ErrorCode): number {

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { startAdmin } from "../../../../parent/link/admin.ts";
 import { EnclaveLink } from "../../../../parent/link/enclave-link.ts";
+import { createFixedLocator } from "../../../../parent/link/enclave-locator.ts";
 import { ENCLAVE_METHODS, type EnclaveMethod } from "../../../../shared/wire/methods.ts";
 import { FakeEnclave } from "../../../fakes/fake-enclave.ts";
 import { callerTo } from "../../../fakes/test-caller.ts";
@@ -25,7 +26,9 @@ test("the admin socket passes on its five methods, refuses the others, and is th
   const folder = mkdtempSync(join(tmpdir(), "admin-"));
   const enclave = new FakeEnclave(join(folder, "enclave.sock"));
   await enclave.listen();
-  const link = new EnclaveLink({ kind: "unix", path: join(folder, "enclave.sock") });
+  const link = new EnclaveLink(
+    createFixedLocator({ kind: "unix", path: join(folder, "enclave.sock") }),
+  );
   link.start(() => {});
   await until(() => link.status() !== null);
   const address = { kind: "unix", path: join(folder, "admin.sock") } as const;

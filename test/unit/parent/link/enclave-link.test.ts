@@ -7,7 +7,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { EnclaveLink } from "../../../../parent/link/enclave-link.ts";
-import { listenOn } from "../../../../parent/link/socket.ts";
+import { createFixedLocator } from "../../../../parent/link/enclave-locator.ts";
+import { listenOn } from "../../../../parent/platform/socket.ts";
+import type { EnclaveLocator, LocateRefusal } from "../../../../parent/ports.ts";
+import type { Address } from "../../../../shared/address.ts";
+import { refusal } from "../../../../shared/errors.ts";
+import { err, ok, type Result } from "../../../../shared/result.ts";
 import { FakeEnclave } from "../../../fakes/fake-enclave.ts";
 import { until } from "../../../fakes/until.ts";
 
@@ -37,8 +42,12 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function startLink(onChange: () => void = () => {}, timing = TIMING): EnclaveLink {
-  const link = new EnclaveLink({ kind: "unix", path }, timing);
+function startLink(
+  onChange: () => void = () => {},
+  timing = TIMING,
+  locator: EnclaveLocator = createFixedLocator({ kind: "unix", path }),
+): EnclaveLink {
+  const link = new EnclaveLink(locator, timing);
   links.push(link);
   link.start(onChange);
   return link;
@@ -139,4 +148,46 @@ test("changes are told: up, another phase, another boot, down", async () => {
   await enclave.stop();
   await until(() => seen.length >= 4);
   assert.deepEqual(seen.slice(0, 4), ["Booting 1", "Measured 1", "Measured 2", "down"]);
+});
+
+test("the link asks where the enclave is before each connect, and follows it to another address", async () => {
+  const elsewhere = new FakeEnclave(join(folder, "elsewhere.sock"));
+  enclave.bootId = new Uint8Array(16).fill(1);
+  elsewhere.bootId = new Uint8Array(16).fill(2);
+  let found: Result<Address, LocateRefusal> = err(refusal("ENCLAVE_ABSENT"));
+  let locateCount = 0;
+  const locate = (): Promise<typeof found> => {
+    locateCount += 1;
+    return Promise.resolve(found);
+  };
+  const link = startLink(() => {}, TIMING, { locate });
+  await until(() => locateCount >= 3);
+  assert.equal(link.failure().code, "ENCLAVE_ABSENT");
+  assert.ok(link.stats().locateFailureCount >= 2);
+  found = ok({ kind: "unix", path });
+  await until(() => link.failure().code === "LINK_DOWN");
+  await enclave.listen();
+  await until(() => link.status() !== null);
+  const failureCount = link.stats().locateFailureCount;
+  const countWhileUp = locateCount;
+  await link.refreshStatus();
+  assert.equal(locateCount, countWhileUp, "nothing is located while the link is up");
+  await elsewhere.listen();
+  found = ok({ kind: "unix", path: join(folder, "elsewhere.sock") });
+  await enclave.stop();
+  await until(() => link.status()?.bootId[0] === 2);
+  assert.equal(link.stats().connectCount, 2);
+  assert.equal(link.stats().locateFailureCount, failureCount);
+  link.close();
+  await elsewhere.stop();
+});
+
+test("a link that is closed while the enclave is looked for does not connect", async () => {
+  await enclave.listen();
+  const located = Promise.withResolvers<Result<Address, LocateRefusal>>();
+  const link = startLink(() => {}, TIMING, { locate: () => located.promise });
+  link.close();
+  located.resolve(ok({ kind: "unix", path }));
+  await new Promise((settle) => setTimeout(settle, 20));
+  assert.equal(link.stats().connectCount, 0);
 });

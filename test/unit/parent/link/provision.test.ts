@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import type { BundleFailure, SealedBundle } from "../../../../parent/link/bundle-loader.ts";
 import { EnclaveLink } from "../../../../parent/link/enclave-link.ts";
+import { createFixedLocator } from "../../../../parent/link/enclave-locator.ts";
 import { Provisioner } from "../../../../parent/link/provision.ts";
 import type { ErrorCode } from "../../../../shared/errors.ts";
 import { CHUNK_BYTES_MAX } from "../../../../shared/limits.ts";
@@ -57,7 +58,7 @@ afterEach(async () => {
 
 function start(options: { bundleRetry?: typeof FAST; hasCredentials?: boolean } = {}): Provisioner {
   const link = new EnclaveLink(
-    { kind: "unix", path: join(folder, "enclave.sock") },
+    createFixedLocator({ kind: "unix", path: join(folder, "enclave.sock") }),
     { reconnect: FAST, heartbeatMs: 10, sweepMs: 10 },
   );
   const provisioner = new Provisioner({

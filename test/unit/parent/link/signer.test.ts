@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { EnclaveLink } from "../../../../parent/link/enclave-link.ts";
+import { createFixedLocator } from "../../../../parent/link/enclave-locator.ts";
 import { Provisioner } from "../../../../parent/link/provision.ts";
 import { LinkSigner } from "../../../../parent/link/signer.ts";
 import type { ErrorCode } from "../../../../shared/errors.ts";
@@ -52,7 +53,9 @@ function provisionerOf(link: EnclaveLink): Provisioner {
 }
 
 test("the signer passes bodies on as they are, and answers with the kind's name", async () => {
-  const link = new EnclaveLink({ kind: "unix", path: join(folder, "enclave.sock") });
+  const link = new EnclaveLink(
+    createFixedLocator({ kind: "unix", path: join(folder, "enclave.sock") }),
+  );
   const provisioner = provisionerOf(link);
   let storeCode: ErrorCode | null = null;
   const storeRefusal = () => (storeCode === null ? null : { code: storeCode });
@@ -78,7 +81,9 @@ test("the signer passes bodies on as they are, and answers with the kind's name"
 });
 
 test("bodies beyond what the link takes are LINK_BUSY at once", async () => {
-  const link = new EnclaveLink({ kind: "unix", path: join(folder, "enclave.sock") });
+  const link = new EnclaveLink(
+    createFixedLocator({ kind: "unix", path: join(folder, "enclave.sock") }),
+  );
   const provisioner = provisionerOf(link);
   const signer = new LinkSigner(link, provisioner);
   provisioner.start();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseConfig, readConfig } from "../../../../parent/ops/config.ts";
+import { encodeAddress } from "../../../../shared/address.ts";
 import {
   hasOperation,
   IS_DEFAULT_OPERATION,
@@ -125,6 +126,56 @@ test("parseConfig fills in what may be left out", () => {
   assert.ok(config.value.api.keepAliveMs > 60_000);
 });
 
+const NITRO = { nitro: { name: "redoubt" } };
+
+/** The least file of an EC2 instance: neither store nor relay say where they listen. */
+function nitroFile(enclave: unknown): Json {
+  const { store, relay, ...rest } = fullFile();
+  assert.ok(isJson(store) && isJson(relay));
+  delete store["listen"];
+  delete relay["listen"];
+  return { ...rest, enclave, store, relay };
+}
+
+for (const enclave of [NITRO, { address: "vsock://16:8000" }]) {
+  test(`parseConfig fills in the image's ports for ${JSON.stringify(enclave)}`, () => {
+    const config = parse(nitroFile(enclave));
+    assert.ok(config.ok, JSON.stringify(config));
+    const { store, relay } = config.value;
+    assert.equal(encodeAddress(store.listen), "vsock://4294967295:8001");
+    assert.equal(encodeAddress(relay.listen), "vsock://4294967295:8002");
+  });
+}
+
+test("parseConfig takes the name of a Nitro enclave, and where nitro-cli is", () => {
+  const config = parse(nitroFile(NITRO));
+  assert.ok(config.ok);
+  const expected = { kind: "nitro", name: "redoubt", cliPath: "/usr/bin/nitro-cli" };
+  assert.deepEqual(config.value.enclave, expected);
+  const other = parse(nitroFile({ nitro: { name: "a_B-9", cliPath: "/opt/nitro-cli" } }));
+  assert.ok(other.ok);
+  assert.deepEqual(other.value.enclave, {
+    kind: "nitro",
+    name: "a_B-9",
+    cliPath: "/opt/nitro-cli",
+  });
+});
+
+test("parseConfig keeps the listeners that the file states, over vsock too", () => {
+  const config = parse({ ...fullFile(), enclave: NITRO });
+  assert.ok(config.ok);
+  assert.equal(encodeAddress(config.value.store.listen), "unix:///run/redoubt/store.sock");
+});
+
+test("parseConfig wants the listeners when the enclave does not come over vsock", () => {
+  const config = parse(nitroFile({ address: "unix:///run/redoubt/enclave.sock" }));
+  assert.ok(!config.ok);
+  assert.deepEqual(
+    config.error.problems.map((problem) => problem.split(":")[0]),
+    ["store.listen", "relay.listen"],
+  );
+});
+
 test("default operations are all but exits and deposits", () => {
   const config = parse(fullFile());
   assert.ok(config.ok);
@@ -147,6 +198,14 @@ const REFUSED: readonly (readonly [path: string, value: unknown, named?: string]
   ["manifest", "a\0b"],
   ["enclave.address", "unix://relative.sock"],
   ["enclave.address", "https://localhost"],
+  ["enclave.address", undefined, "enclave: "],
+  ["enclave.nitro", { name: "redoubt" }, "enclave: "],
+  ["enclave", { nitro: {} }, "enclave.nitro.name"],
+  ["enclave", { nitro: { name: "" } }, "enclave.nitro.name"],
+  ["enclave", { nitro: { name: "--all", x: 1 } }, "enclave.nitro"],
+  ["enclave", { nitro: { name: "a b" } }, "enclave.nitro.name"],
+  ["enclave", { nitro: { name: "a".repeat(65) } }, "enclave.nitro.name"],
+  ["enclave", { nitro: { name: "a", cliPath: "nitro-cli" } }, "enclave.nitro.cliPath"],
   ["admin.listen", "tcp://127.0.0.1:9002"],
   ["ops.listen", "unix:///run/ops.sock"],
   ["api.listen", "unix:///run/api.sock"],

@@ -6,19 +6,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Duplex } from "node:stream";
 import { type TestContext, test } from "node:test";
-import { createRelayDialer } from "../../../../enclave/kms/relay-dialer.ts";
-import { connectTo } from "../../../../parent/link/socket.ts";
+import { createRelayDialer } from "../../../../enclave/aws/relay-dialer.ts";
+import { EnclavePeer } from "../../../../parent/link/enclave-peer.ts";
+import { connectTo } from "../../../../parent/platform/socket.ts";
 import { type Relay, type RelayOptions, startRelay } from "../../../../parent/relay/relay.ts";
 import type { Address } from "../../../../shared/address.ts";
+import { ok } from "../../../../shared/result.ts";
 import { encodeFrame } from "../../../../shared/wire/frame.ts";
 import {
   encodeRelayTarget,
   parseRelayAnswer,
   takePreface,
 } from "../../../../shared/wire/relay-preface.ts";
+import { CID_ANY } from "../../../../shared/wire/vsock.ts";
+import { ADDON_MISSING, PairVsock } from "../../../fakes/pair-vsock.ts";
 import { SilentLog } from "../../../fakes/silent-log.ts";
 
 const HOST = "kms.eu-central-1.amazonaws.com";
+const pairs = PairVsock.load();
 
 type Bench = { readonly relay: Relay; readonly upstream: Server; readonly log: SilentLog };
 
@@ -89,6 +94,41 @@ test("the relay carries bytes both ways and passes half-closes on", async (conte
   assert.equal(stats.openCount, 0);
 });
 
+test("the relay is the same over vsock: half-closes, bytes, the allow-list and who may connect", {
+  skip: pairs === null ? ADDON_MISSING : false,
+}, async (context) => {
+  assert(pairs !== null);
+  const peer = new EnclavePeer();
+  peer.allow(16);
+  const { relay } = await startBench(
+    context,
+    (socket) => void readAll(socket).then((request) => socket.end(request)),
+    {
+      listen: { kind: "vsock", cid: CID_ANY, port: 8002 },
+      openVsock: pairs.open,
+      isPeerAllowed: (cid) => peer.isAllowed(cid),
+    },
+  );
+  assert.equal(pairs.connectFrom(17, 8002), null);
+  assert.equal(peer.refusedCount, 1);
+  const connectRelay = (): ReturnType<typeof connectTo> => {
+    const socket = pairs.connectFrom(16, 8002);
+    assert(socket !== null);
+    return Promise.resolve(ok(socket));
+  };
+  const denied = await createRelayDialer(connectRelay).connect(`x${HOST}`, 443);
+  assert(!denied.ok && denied.error.code === "RELAY_HOST_DENIED");
+  const stream = await createRelayDialer(connectRelay).connect(HOST, 443);
+  assert(stream.ok);
+  const sent = Buffer.alloc(3_000_000, 7);
+  stream.value.end(sent);
+  assert.deepEqual(await readAll(stream.value), sent);
+  await closedUpstream(relay);
+  const { sentBytes, receivedBytes, acceptedCount, refusedCounts } = relay.stats();
+  assert.deepEqual([sentBytes, receivedBytes, acceptedCount], [sent.length, sent.length, 1]);
+  assert.equal(refusedCounts.RELAY_HOST_DENIED, 1);
+});
+
 async function closedUpstream(relay: Relay): Promise<void> {
   while (relay.stats().openCount > 0) await new Promise((settle) => setImmediate(settle));
 }
@@ -128,7 +168,7 @@ for (const [host, port] of [
       fields: { code: "RELAY_HOST_DENIED" },
     };
     assert.deepEqual(log.lines, [refused]);
-    assert.equal(relay.stats().refusedCount, 1);
+    assert.equal(relay.stats().refusedCounts.RELAY_HOST_DENIED, 1);
   });
 }
 
@@ -179,6 +219,21 @@ test("the relay answers LINK_BUSY to one stream more than its count", async (con
   await dial(relay);
   const third = await dialer(relay.address).connect(HOST, 443);
   assert(!third.ok && third.error.code === "LINK_BUSY");
+  assert.equal(relay.stats().refusedCounts.LINK_BUSY, 1);
+  first.destroy();
+});
+
+test("the relay closes streams beyond twice its count at once, and counts them", async (context) => {
+  const { relay } = await startBench(context, () => undefined, { connectionCountMax: 1 });
+  const first = await dial(relay);
+  // Refused, and not yet closed by this side: it still counts.
+  const second = await connectTo(relay.address, 5000, { allowHalfOpen: true });
+  assert(second.ok);
+  const third = await connectTo(relay.address, 5000);
+  assert(third.ok);
+  assert.equal((await readAll(third.value)).length, 0);
+  assert.equal(relay.stats().refusedCounts.LINK_BUSY, 2);
+  second.value.destroy();
   first.destroy();
 });
 

@@ -83,17 +83,79 @@ test("all conditions of a statement must hold, any value of a list will do", () 
   assert.equal(verdict([statement], { ...good, "kms:RecipientAttestation:PCR16": "z" }), "denied");
 });
 
+test("sets and IfExists hold for an absent key as IAM says", () => {
+  const rows: readonly (readonly [operator: string, right: string, wrong: string, none: string])[] =
+    [
+      ["StringEquals", "allowed", "denied", "denied"],
+      ["StringEqualsIfExists", "allowed", "denied", "allowed"],
+      ["ForAllValues:StringEquals", "allowed", "denied", "allowed"],
+      ["ForAnyValue:StringEquals", "allowed", "denied", "denied"],
+      ["StringNotEquals", "denied", "allowed", "allowed"],
+      ["StringNotEqualsIfExists", "denied", "allowed", "allowed"],
+      ["ForAllValues:StringNotEquals", "denied", "allowed", "allowed"],
+      ["ForAnyValue:StringNotEquals", "denied", "allowed", "denied"],
+    ];
+  for (const [operator, right, wrong, none] of rows) {
+    const statement = { ...ALLOW, Condition: { [operator]: ATTESTED } };
+    assert.equal(verdict([statement], ATTESTED), right, operator);
+    assert.equal(verdict([statement], { [IMAGE]: "00".repeat(48) }), wrong, operator);
+    assert.equal(verdict([statement]), none, operator);
+  }
+});
+
+function like(pattern: string): string {
+  return verdict([{ ...ALLOW, Condition: { StringLike: { [IMAGE]: pattern } } }], ATTESTED);
+}
+
+test("patterns fit any text for a star and any character for a question mark", () => {
+  assert.equal(like("*"), "allowed");
+  assert.equal(like("ab*ab"), "allowed");
+  assert.equal(like("a".repeat(97)), "denied");
+  assert.equal(like("?".repeat(96)), "allowed");
+  assert.equal(like("?".repeat(95)), "denied");
+  assert.equal(like("AB*"), "denied");
+  for (const action of ["*", "kms:*", "kms:De*", "KMS:d?crypt", "kms:*t", "kms:*cry*"]) {
+    assert.equal(verdict([{ ...ALLOW, Action: action }]), "allowed", action);
+  }
+  for (const action of ["kms:De", "kms:*x", "kms:Decrypt?", "kms", ""]) {
+    assert.equal(verdict([{ ...ALLOW, Action: action }]), "denied", action);
+  }
+});
+
+test("both names of PCR0 are one register", () => {
+  const named = { "kms:RecipientAttestation:PCR0": PCR0 };
+  assert.equal(verdict([{ ...ALLOW, Condition: { StringEquals: named } }], ATTESTED), "allowed");
+});
+
+test("negated elements select everything else", () => {
+  const { Action: _, ...withoutAction } = ALLOW;
+  const { Principal: __, ...withoutPrincipal } = ALLOW;
+  assert.equal(verdict([{ ...withoutAction, NotAction: "kms:Encrypt" }]), "allowed");
+  assert.equal(verdict([{ ...withoutAction, NotAction: "kms:De*" }]), "denied");
+  assert.equal(verdict([{ ...withoutPrincipal, NotPrincipal: { AWS: `${ARN}x` } }]), "allowed");
+  assert.equal(verdict([{ ...withoutPrincipal, NotPrincipal: { AWS: ARN } }]), "denied");
+});
+
+test("a statement without Action or Resource has no effect", () => {
+  const { Action: _, ...withoutAction } = ALLOW;
+  const { Resource: __, ...withoutResource } = DENY;
+  assert.equal(verdict([withoutAction]), "denied");
+  assert.equal(verdict([ALLOW, withoutResource]), "allowed");
+});
+
 for (const [title, statement] of Object.entries({
-  "an unknown operator": { ...ALLOW, Condition: { StringLike: ATTESTED } },
+  "an operator of no text": { ...ALLOW, Condition: { Bool: ATTESTED } },
+  "an operator that IAM has not": { ...ALLOW, Condition: { StringAlike: ATTESTED } },
+  "a variable": { ...ALLOW, Condition: { StringEquals: { [IMAGE]: "${aws:username}" } } },
   "an unknown condition key": { ...ALLOW, Condition: { StringEquals: { "aws:SourceIp": "x" } } },
   "the bare attestation key": {
     ...ALLOW,
     Condition: { Null: { "kms:RecipientAttestation": "x" } },
   },
-  NotAction: { ...ALLOW, NotAction: "kms:Sign" },
+  "both Action and NotAction": { ...ALLOW, NotAction: "kms:Sign" },
   "another effect": { ...ALLOW, Effect: "allow" },
   "another resource": { ...ALLOW, Resource: "arn:other" },
-  "a numeric action": { ...ALLOW, Action: 1 },
+  "an action that is no text": { ...ALLOW, Action: [null] },
 })) {
   test(`a policy with ${title} is not understood`, () => {
     assert.equal(verdict([ALLOW, statement], ATTESTED), "not understood");

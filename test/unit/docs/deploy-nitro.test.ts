@@ -1,0 +1,106 @@
+// Every example of docs/deploy-nitro.md goes through the parser, or the evaluator, that it is for.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import { parseManifest } from "../../../enclave/core/manifest.ts";
+import { evaluateKeyPolicy } from "../../../scripts/local/kms-policy.ts";
+import { isSecretPrefix } from "../../../shared/bundle/chunks.ts";
+import { blocksOf, readPage, rowsOf } from "./page.ts";
+
+const PAGE = "deploy-nitro.md";
+const [trust = "", role = "", closed = "", manifest = "", alarms = "", ...more] = blocksOf(
+  PAGE,
+  "json",
+);
+const ACCOUNT = "111122223333";
+const ADMIN = `arn:aws:iam::${ACCOUNT}:role/redoubt-kms-admin`;
+const PARENT = `arn:aws:iam::${ACCOUNT}:role/redoubt-parent`;
+const NONE: readonly string[] = [];
+
+const iamSchema = z.strictObject({
+  Version: z.literal("2012-10-17"),
+  Statement: z.array(
+    z.strictObject({
+      Sid: z.string().optional(),
+      Effect: z.literal("Allow"),
+      Principal: z.strictObject({ Service: z.literal("ec2.amazonaws.com") }).optional(),
+      Action: z.string(),
+      Resource: z.string().optional(),
+    }),
+  ),
+});
+
+test("docs/deploy-nitro.md has no example that is not tested here", () => {
+  assert.deepEqual(more, NONE);
+});
+
+test("the role of docs/deploy-nitro.md is assumed by EC2 only", () => {
+  const { Statement } = iamSchema.parse(JSON.parse(trust));
+  assert.deepEqual(
+    Statement.map(({ Action, Principal }) => [Action, Principal?.Service]),
+    [["sts:AssumeRole", "ec2.amazonaws.com"]],
+  );
+});
+
+test("the role of docs/deploy-nitro.md may decrypt with one key and read secrets of one prefix", () => {
+  const { Statement } = iamSchema.parse(JSON.parse(role));
+  const parsed = parseManifest(new TextEncoder().encode(manifest));
+  assert.ok(parsed.ok);
+  const secrets = `arn:aws:secretsmanager:eu-central-1:${ACCOUNT}:secret:`;
+  assert.deepEqual(
+    Statement.map(({ Action, Resource }) => [Action, Resource]),
+    [
+      ["kms:Decrypt", parsed.value.kms.keyArn],
+      ["secretsmanager:GetSecretValue", `${secrets}redoubt/bundles/*`],
+    ],
+  );
+  assert.ok(isSecretPrefix("redoubt/bundles"));
+});
+
+test("the first policy of docs/deploy-nitro.md lets its administrator change it, and nobody decrypt", () => {
+  const ask = (principalArn: string, action: string): string =>
+    evaluateKeyPolicy(closed, { principalArn, action, context: new Map() });
+  assert.equal(ask(ADMIN, "kms:PutKeyPolicy"), "allowed");
+  for (const principal of [ADMIN, PARENT]) {
+    for (const action of ["kms:Decrypt", "kms:CreateGrant", "kms:GenerateDataKey"]) {
+      assert.equal(ask(principal, action), "denied", `${principal} ${action}`);
+    }
+  }
+});
+
+test("the manifest of docs/deploy-nitro.md is one that the enclave takes", () => {
+  const parsed = parseManifest(new TextEncoder().encode(manifest));
+  assert.ok(parsed.ok, parsed.ok ? "" : String(parsed.error.detail));
+  assert.equal(parsed.value.ethereum.network.name, "mainnet");
+});
+
+test("the rule of docs/deploy-nitro.md rings for what takes keys away or lets somebody in", () => {
+  const schema = z.strictObject({
+    source: z.tuple([z.literal("aws.kms")]),
+    "detail-type": z.tuple([z.literal("AWS API Call via CloudTrail")]),
+    detail: z.strictObject({
+      eventSource: z.tuple([z.literal("kms.amazonaws.com")]),
+      eventName: z.array(z.string()),
+    }),
+  });
+  const { eventName } = schema.parse(JSON.parse(alarms)).detail;
+  for (const name of ["PutKeyPolicy", "CreateGrant", "ScheduleKeyDeletion"]) {
+    assert.ok(eventName.includes(name), name);
+  }
+});
+
+test("docs/deploy-nitro.md says what to look at for each code that finding the enclave has", () => {
+  const codes = rowsOf(PAGE).flatMap(([codes = ""]) => codes.match(/[A-Z]+(?:_[A-Z]+)+/g) ?? []);
+  for (const code of ["VSOCK_UNAVAILABLE", "ENCLAVE_ABSENT", "NITRO_CLI_FAILED", "KMS_DENIED"]) {
+    assert.ok(codes.includes(code), code);
+  }
+});
+
+test("docs/deploy-nitro.md calls the policy command with options that it has", async () => {
+  const { policyCommand } = await import("../../../scripts/cli/policy.ts");
+  const call = /scripts\/redoubt policy (--account[\s\S]*?) > policy\.json/.exec(readPage(PAGE));
+  const options = call?.[1]?.match(/--[a-z0-9-]+/g) ?? [];
+  assert.ok(options.length >= 6);
+  for (const option of options) assert.ok(policyCommand.usage.includes(option), option);
+});

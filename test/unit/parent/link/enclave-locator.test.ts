@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import {
+  createFixedLocator,
+  decideEnclave,
+  NitroLocator,
+} from "../../../../parent/link/enclave-locator.ts";
+import { EnclavePeer } from "../../../../parent/link/enclave-peer.ts";
+import type { ListedEnclave } from "../../../../parent/link/nitro-cli.ts";
+import { encodeAddress } from "../../../../shared/address.ts";
+import { refusal } from "../../../../shared/errors.ts";
+import { err, ok } from "../../../../shared/result.ts";
+import { FakeNitroCli, listedEnclave } from "../../../fakes/fake-nitro-cli.ts";
+import { SilentLog } from "../../../fakes/silent-log.ts";
+
+const RUNNING: ListedEnclave = {
+  name: "redoubt",
+  id: "i-0-enc0",
+  cid: 16,
+  isRunning: true,
+  isConsoleOpen: false,
+};
+const OTHER: ListedEnclave = { ...RUNNING, name: "other", cid: 17 };
+const ENDING: ListedEnclave = { ...RUNNING, cid: 18, isRunning: false };
+const UNNAMED: ListedEnclave = { ...RUNNING, cid: 19, name: null };
+const SECOND: ListedEnclave = { ...RUNNING, cid: 20 };
+
+const CASES: readonly (readonly [what: string, list: readonly ListedEnclave[], found: string])[] = [
+  ["none", [], "ENCLAVE_ABSENT"],
+  ["the one", [RUNNING], "16"],
+  ["the one among others", [OTHER, UNNAMED, RUNNING, ENDING], "16"],
+  ["only others", [OTHER, UNNAMED], "ENCLAVE_ABSENT"],
+  ["one that ends", [ENDING], "ENCLAVE_ABSENT"],
+  ["two of the name", [RUNNING, OTHER, SECOND], "ENCLAVE_AMBIGUOUS"],
+  ["another case of letters", [{ ...RUNNING, name: "Redoubt" }], "ENCLAVE_ABSENT"],
+  ["a name that nitro-cli made unique", [{ ...RUNNING, name: "redoubt_1" }], "ENCLAVE_ABSENT"],
+];
+
+for (const [what, list, found] of CASES) {
+  test(`decideEnclave answers ${found} to ${what}`, () => {
+    const decided = decideEnclave(list, "redoubt");
+    assert.equal(decided.ok ? String(decided.value.cid) : decided.error.code, found);
+  });
+}
+
+test("a fixed vsock address is located at once, and its CID is let in", async () => {
+  const peer = new EnclavePeer();
+  const address = { kind: "vsock", cid: 42, port: 8000 } as const;
+  const locator = createFixedLocator(address, peer);
+  assert.equal(peer.cid, 42);
+  assert.deepEqual(await locator.locate(), ok(address));
+});
+
+test("a fixed address that is not vsock lets no CID in", () => {
+  const peer = new EnclavePeer();
+  createFixedLocator({ kind: "unix", path: "/run/x.sock" }, peer);
+  assert.equal(peer.cid, null);
+});
+
+class Bench {
+  readonly peer = new EnclavePeer();
+  readonly log = new SilentLog();
+  readonly locator: NitroLocator;
+  list: readonly ListedEnclave[] | null = [];
+  nowMs = 0;
+  runCount = 0;
+
+  constructor() {
+    this.locator = new NitroLocator({
+      name: "redoubt",
+      cliPath: "/nonexistent",
+      peer: this.peer,
+      log: this.log,
+      nowMs: () => this.nowMs,
+      list: () => {
+        this.runCount += 1;
+        const { list } = this;
+        return Promise.resolve(
+          list === null ? err(refusal("NITRO_CLI_FAILED", "exit 1")) : ok(list),
+        );
+      },
+    });
+  }
+
+  async locate(): Promise<string> {
+    const located = await this.locator.locate();
+    return located.ok ? encodeAddress(located.value) : located.error.code;
+  }
+
+  /** Later than the least time between two runs. */
+  later(): void {
+    this.nowMs += 1000;
+  }
+
+  events(): readonly string[] {
+    return this.log.lines.map(({ event, fields }) =>
+      [event, fields.address ?? fields.code].join(" "),
+    );
+  }
+}
+
+test("the locator follows an enclave that comes back with another CID", async () => {
+  const bench = new Bench();
+  bench.list = [RUNNING];
+  assert.equal(await bench.locate(), "vsock://16:8000");
+  assert.equal(bench.peer.cid, 16);
+  bench.later();
+  bench.list = [];
+  assert.equal(await bench.locate(), "ENCLAVE_ABSENT");
+  assert.equal(bench.peer.cid, null, "nobody has the CID of an enclave that is gone");
+  bench.later();
+  bench.list = [SECOND];
+  assert.equal(await bench.locate(), "vsock://20:8000");
+  assert.equal(bench.peer.cid, 20);
+  assert.deepEqual(bench.events(), [
+    "enclave.located vsock://16:8000",
+    "enclave.not-located ENCLAVE_ABSENT",
+    "enclave.located vsock://20:8000",
+  ]);
+});
+
+test("the locator does not run nitro-cli more than once a second", async () => {
+  const bench = new Bench();
+  bench.list = [RUNNING];
+  for (const atMs of [0, 50, 999]) {
+    bench.nowMs = atMs;
+    assert.equal(await bench.locate(), "vsock://16:8000");
+  }
+  assert.equal(bench.runCount, 1);
+  bench.nowMs = 1000;
+  await bench.locate();
+  assert.equal(bench.runCount, 2);
+  bench.later();
+  bench.list = [];
+  assert.equal(await bench.locate(), "ENCLAVE_ABSENT");
+  assert.equal(await bench.locate(), "ENCLAVE_ABSENT");
+  assert.equal(bench.runCount, 3, "a failure is not asked for again at once either");
+});
+
+test("the locator keeps the peer when nitro-cli fails, and lets nobody in when two have the name", async () => {
+  const bench = new Bench();
+  bench.list = [RUNNING];
+  await bench.locate();
+  bench.later();
+  bench.list = null;
+  assert.equal(await bench.locate(), "NITRO_CLI_FAILED");
+  assert.equal(bench.peer.cid, 16);
+  bench.later();
+  bench.list = [RUNNING, SECOND];
+  assert.equal(await bench.locate(), "ENCLAVE_AMBIGUOUS");
+  assert.equal(bench.peer.cid, null);
+});
+
+test("the locator says a failure once, with its reason, and the same address once", async () => {
+  const bench = new Bench();
+  bench.list = null;
+  for (let count = 0; count < 3; count++) {
+    await bench.locate();
+    bench.later();
+  }
+  const failures = bench.log.lines;
+  assert.deepEqual(failures, [
+    {
+      level: "warn",
+      event: "enclave.not-located",
+      fields: { code: "NITRO_CLI_FAILED", reason: "exit 1" },
+    },
+  ]);
+  bench.list = [RUNNING];
+  for (let count = 0; count < 3; count++) {
+    await bench.locate();
+    bench.later();
+  }
+  assert.equal(bench.log.lines.length, 2);
+});
+
+test("the locator warns of debug mode on each discovery", async () => {
+  const bench = new Bench();
+  bench.list = [{ ...RUNNING, isConsoleOpen: true }];
+  for (let count = 0; count < 3; count++) {
+    assert.equal(await bench.locate(), "vsock://16:8000");
+    bench.later();
+  }
+  const warnings = bench.log.lines.filter(({ event }) => event === "enclave.debug-mode");
+  assert.deepEqual(
+    warnings.map(({ level }) => level),
+    ["warn", "warn", "warn"],
+  );
+});
+
+async function locateWith(context: TestContext, enclaves: readonly object[]): Promise<string> {
+  const cli = new FakeNitroCli();
+  context.after(() => cli.remove());
+  cli.answer(enclaves);
+  const peer = new EnclavePeer();
+  const log = new SilentLog();
+  const locator = new NitroLocator({ name: "redoubt", cliPath: cli.path, peer, log });
+  const located = await locator.locate();
+  return located.ok ? encodeAddress(located.value) : located.error.code;
+}
+
+test("the locator runs the program that the configuration names", async (context) => {
+  assert.equal(await locateWith(context, [listedEnclave()]), "vsock://16:8000");
+  assert.equal(await locateWith(context, []), "ENCLAVE_ABSENT");
+  const two = [listedEnclave(), listedEnclave({ EnclaveCID: 17 })];
+  assert.equal(await locateWith(context, two), "ENCLAVE_AMBIGUOUS");
+  assert.equal(
+    await locateWith(context, [listedEnclave({ State: "TERMINATING" })]),
+    "ENCLAVE_ABSENT",
+  );
+  assert.equal(await locateWith(context, [{}]), "NITRO_CLI_MALFORMED");
+});
