@@ -87,7 +87,7 @@ describe("redoubt policy", () => {
     const release = file("release.json", encodeRelease(RELEASE));
     const { pcrs } = await build("--eif-json", eif, ...PCRS, "--release", release);
     assert.deepEqual(pcrs["0"], [IMAGE_HEX, "01".repeat(48)]);
-    assert.deepEqual(pcrs["1"], ["04".repeat(48), "02".repeat(48)]);
+    assert.deepEqual(pcrs["1"], ["02".repeat(48), "04".repeat(48)]);
     assert.deepEqual(pcrs["2"], ["03".repeat(48)]);
   });
 
