@@ -1,6 +1,6 @@
 // What an AWS service answers over its JSON protocol: an object, or an error by its name. Answers
-// are as untrusted as the service: they are parsed once, strictly. The text of an error is chosen by
-// the other side and must never be passed on.
+// are as untrusted as the service: they are parsed once, strictly. The text of an error is chosen
+// by the other side and must never be passed on.
 
 import { err, ok, type Result } from "../../shared/result.ts";
 import { type JsonObject, member, parseJson, readObject } from "../core/json.ts";

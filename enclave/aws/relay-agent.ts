@@ -81,7 +81,7 @@ export class RelayAgent extends Agent {
     return ok(socket);
   }
 
-  /** Every setting that Node would otherwise take from its flags or from the environment is given. */
+  /** Every setting that Node would else take from its flags or from the environment is given. */
   #openTls(stream: Duplex): Promise<TLSSocket | null> {
     const { host, trustAnchors } = this.#target;
     const socket = connect({

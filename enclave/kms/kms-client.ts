@@ -93,7 +93,7 @@ type DecryptCall = {
   readonly nowMs: number;
 };
 
-/** One call with a connection of its own: nothing is shared between two releases but the key pair. */
+/** One call with a connection of its own: two releases share nothing but the key pair. */
 async function decrypt(
   options: KeyReleaserOptions,
   { arn, credentials, body, nowMs }: DecryptCall,

@@ -1,6 +1,6 @@
-// The cpio archive ("newc") that the kernel unpacks as its first file system, uncompressed. One tree
-// has one archive: sorted by path, owner 0, time 0, inodes counted from 1 in that order. Whatever
-// the builder's machine could put in is a constant here (Linux:
+// The cpio archive ("newc") that the kernel unpacks as its first file system, uncompressed. One
+// tree has one archive: sorted by path, owner 0, time 0, inodes counted from 1 in that order.
+// Whatever the builder's machine could put in is a constant here (Linux:
 // Documentation/driver-api/early-userspace/buffer-format.rst).
 
 import { err, ok, type Result } from "../../shared/result.ts";

@@ -1,5 +1,5 @@
-// The image from its inputs: the addons are built, the tree is put together, and with AWS's files it
-// becomes an EIF. The result depends on nothing but the inputs; the fixed build time says so.
+// The image from its inputs: the addons are built, the tree is put together, and with AWS's files
+// it becomes an EIF. The result depends on nothing but the inputs; the fixed build time says so.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,26 +1,16 @@
-// The two ramdisks of a Nitro image (nitro-kms.md §6): AWS's init with the NSM driver, and ours: the
-// command, its environment, and the root file system under /rootfs. Whoever needs their bytes, as
-// the boot test does, calls `buildRamdisks` with the tree of `buildImageTree`.
+// The two ramdisks of a Nitro image (nitro-kms.md §6): AWS's init with the NSM driver, and ours:
+// the command, its environment, and the root file system under /rootfs. The second one does not
+// depend on AWS's files: `encodeProgramRamdisk` of the tree of `buildImageTree` is all of it, which
+// the boot test runs as it is.
 
-import { encodeCpio } from "./cpio.ts";
 import { IMAGE_ENVIRONMENT, imageCommand } from "./command.ts";
+import { encodeCpio } from "./cpio.ts";
 import { ImageError } from "./image-error.ts";
 import { nestTree, type TreeEntry } from "./tree.ts";
 
 export const ROOTFS_FOLDER = "rootfs";
 
-export type RamdiskOptions = {
-  readonly rootfs: readonly TreeEntry[];
-  /** AWS's first program, and the driver that it loads. */
-  readonly init: Uint8Array;
-  readonly nsmDriver: Uint8Array;
-};
-
-/** In the order of the image: what boots, what is started. */
-export function buildRamdisks(options: RamdiskOptions): readonly [Uint8Array, Uint8Array] {
-  return [encodeInitRamdisk(options.init, options.nsmDriver), encodeProgramRamdisk(options.rootfs)];
-}
-
+/** What boots: AWS's first program, and the driver that it loads. */
 export function encodeInitRamdisk(init: Uint8Array, nsmDriver: Uint8Array): Uint8Array {
   return encodeCpio([
     { kind: "folder", path: "dev" },
@@ -29,7 +19,7 @@ export function encodeInitRamdisk(init: Uint8Array, nsmDriver: Uint8Array): Uint
   ]);
 }
 
-/** The second ramdisk alone: it does not depend on AWS's files. */
+/** What is started. */
 export function encodeProgramRamdisk(rootfs: readonly TreeEntry[]): Uint8Array {
   return encodeCpio([
     { kind: "file", path: "cmd", mode: 0o644, content: encodeLines(imageCommand()) },

@@ -1,6 +1,7 @@
 // Builds our addons for the image: in a fresh file system that holds nothing but the locked
-// Debian compiler, the sources and Node's headers, at fixed paths, without network. The same inputs
-// give the same bytes wherever it runs. It runs the compiler, and so needs the image's architecture.
+// Debian compiler, the sources and Node's headers, at fixed paths, without network. The same
+// inputs give the same bytes wherever it runs. It runs the compiler, and so needs a machine of the
+// image's architecture.
 
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";

@@ -1,6 +1,6 @@
 // A TLS server at the other end of a relay: certificates with the times a test wants, a dialer that
-// leads to it, and whatever the test has it say. For tests of what the enclave takes from an endpoint
-// of AWS.
+// leads to it, and whatever the test has it say. For tests of what the enclave takes from an
+// endpoint of AWS.
 
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { once } from "node:events";

@@ -23,11 +23,15 @@ import { encodeStatement, keySetDigest } from "../../../shared/attestation/state
 import { isZeroBytes } from "../../../shared/bytes/compare.ts";
 import { encodeHex } from "../../../shared/bytes/hex.ts";
 import { encodeUtc } from "../../../shared/bytes/utc.ts";
-import { NOW_MS, readAttestationVectors, ROOT as PKI } from "../../fakes/attestation-fixture.ts";
+import {
+  documentOf,
+  NOW_MS,
+  ROOT as PKI,
+  readAttestationVectors,
+} from "../../fakes/attestation-fixture.ts";
 import { changesOf } from "../../fakes/document-change.ts";
 import { RELEASE } from "../../fakes/release-record.ts";
 import { signedDocuments } from "../../fakes/signed-document.ts";
-import { documentOf } from "../../fakes/attestation-fixture.ts";
 import { CODE } from "../../tidy/tree.ts";
 import { blocksOf, partOf, readPage } from "./page.ts";
 

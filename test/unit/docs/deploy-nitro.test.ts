@@ -4,9 +4,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
 import { parseManifest } from "../../../enclave/core/manifest.ts";
+import { parsePolicyOptions } from "../../../scripts/cli/policy-options.ts";
+import { parseSealArgs } from "../../../scripts/cli/seal-options.ts";
+import { parseVerifyOptions } from "../../../scripts/cli/verify-options.ts";
 import { evaluateKeyPolicy } from "../../../scripts/local/kms-policy.ts";
 import { isSecretPrefix } from "../../../shared/bundle/chunks.ts";
-import { blocksOf, readPage, rowsOf } from "./page.ts";
+import type { Result } from "../../../shared/result.ts";
+import { blocksOf, rowsOf } from "./page.ts";
 
 const PAGE = "deploy-nitro.md";
 const [trust = "", role = "", closed = "", manifest = "", alarms = "", ...more] = blocksOf(
@@ -51,16 +55,18 @@ test("the role of docs/deploy-nitro.md may decrypt with one key and read secrets
   assert.deepEqual(
     Statement.map(({ Action, Resource }) => [Action, Resource]),
     [
-      ["kms:Decrypt", parsed.value.kms.keyArn],
+      ["kms:Decrypt", parsed.value.kmsKeyArn],
       ["secretsmanager:GetSecretValue", `${secrets}redoubt/bundles/*`],
     ],
   );
   assert.ok(isSecretPrefix("redoubt/bundles"));
 });
 
+function ask(principalArn: string, action: string): string {
+  return evaluateKeyPolicy(closed, { principalArn, action, context: new Map() });
+}
+
 test("the first policy of docs/deploy-nitro.md lets its administrator change it, and nobody decrypt", () => {
-  const ask = (principalArn: string, action: string): string =>
-    evaluateKeyPolicy(closed, { principalArn, action, context: new Map() });
   assert.equal(ask(ADMIN, "kms:PutKeyPolicy"), "allowed");
   for (const principal of [ADMIN, PARENT]) {
     for (const action of ["kms:Decrypt", "kms:CreateGrant", "kms:GenerateDataKey"]) {
@@ -97,10 +103,33 @@ test("docs/deploy-nitro.md says what to look at for each code that finding the e
   }
 });
 
-test("docs/deploy-nitro.md calls the policy command with options that it has", async () => {
-  const { policyCommand } = await import("../../../scripts/cli/policy.ts");
-  const call = /scripts\/redoubt policy (--account[\s\S]*?) > policy\.json/.exec(readPage(PAGE));
-  const options = call?.[1]?.match(/--[a-z0-9-]+/g) ?? [];
-  assert.ok(options.length >= 6);
-  for (const option of options) assert.ok(policyCommand.usage.includes(option), option);
-});
+/** The arguments of each call of `redoubt NAME` in the page's shell blocks. */
+function callsOf(name: string): readonly (readonly string[])[] {
+  const text = blocksOf(PAGE, "sh")
+    .join("\n")
+    .replaceAll(/\\\n\s*/g, "");
+  return [...text.matchAll(new RegExp(`scripts/redoubt ${name} (.*)`, "g"))].map(([, line = ""]) =>
+    line.replace(/ >.*/, "").split(" "),
+  );
+}
+
+const PARSERS: readonly (readonly [
+  name: string,
+  callCount: number,
+  parse: (args: readonly string[]) => Promise<Result<unknown, unknown>>,
+])[] = [
+  ["policy", 2, (args) => Promise.resolve(parsePolicyOptions(args))],
+  ["seal", 1, (args) => parseSealArgs(args)],
+  ["verify", 1, (args) => Promise.resolve(parseVerifyOptions(args))],
+];
+
+for (const [name, callCount, parse] of PARSERS) {
+  test(`docs/deploy-nitro.md calls redoubt ${name} as it wants to be called`, async () => {
+    const calls = callsOf(name);
+    assert.equal(calls.length, callCount);
+    for (const args of calls) {
+      const parsed = await parse(args);
+      assert.ok(parsed.ok, parsed.ok ? "" : `${args.join(" ")}: ${String(parsed.error)}`);
+    }
+  });
+}

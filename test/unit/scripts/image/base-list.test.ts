@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, it } from "node:test";
-import { IMAGE_ARCHES, ARCH_NAMES } from "../../../../scripts/image/arch.ts";
+import { ARCH_NAMES, IMAGE_ARCHES } from "../../../../scripts/image/arch.ts";
 import {
   type BaseLock,
   debFileName,
   encodeBaseLock,
   LOCK_FILE,
   parseBaseLock,
-  readBaseLock,
   RUNTIME_PACKAGES,
+  readBaseLock,
   toolchainPackages,
 } from "../../../../scripts/image/base-list.ts";
 import { ImageError } from "../../../../scripts/image/image-error.ts";

@@ -89,7 +89,10 @@ describe("readNpmLock", () => {
 
 describe("readTarball", () => {
   it("gives the files of a package whose hash is the locked one", () => {
-    assert.deepEqual([...readTarball(writePackage(), sourceHere()).keys()], ["package.json", "bin/x"]);
+    assert.deepEqual(
+      [...readTarball(writePackage(), sourceHere()).keys()],
+      ["package.json", "bin/x"],
+    );
   });
 
   it("refuses a tarball with another hash", () => {

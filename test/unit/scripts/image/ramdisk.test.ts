@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { imageCommand } from "../../../../scripts/image/command.ts";
 import { parseCpio } from "../../../../scripts/image/cpio.ts";
-import { buildRamdisks } from "../../../../scripts/image/ramdisk.ts";
+import { encodeInitRamdisk, encodeProgramRamdisk } from "../../../../scripts/image/ramdisk.ts";
 import type { TreeEntry } from "../../../../scripts/image/tree.ts";
 
 const ROOTFS: readonly TreeEntry[] = [
@@ -21,14 +21,9 @@ function read(bytes: Uint8Array): ReadonlyMap<string, string> {
   );
 }
 
-describe("buildRamdisks", () => {
-  const [boot, program] = buildRamdisks({
-    rootfs: ROOTFS,
-    init: Buffer.from("init"),
-    nsmDriver: Buffer.from("driver"),
-  });
-
-  it("gives AWS's init what it expects in the first one", () => {
+describe("the ramdisks", () => {
+  it("give AWS's init what it expects in the first one", () => {
+    const boot = encodeInitRamdisk(Buffer.from("init"), Buffer.from("driver"));
     assert.deepEqual(
       [...read(boot)],
       [
@@ -39,16 +34,12 @@ describe("buildRamdisks", () => {
     );
   });
 
-  it("puts the command, an empty environment and the tree under /rootfs into the second", () => {
+  it("have the command, an empty environment and the tree under /rootfs in the second one", () => {
+    const words = imageCommand().map((word) => `${word}\n`);
     assert.deepEqual(
-      [...read(program)],
+      [...read(encodeProgramRamdisk(ROOTFS))],
       [
-        [
-          "cmd",
-          imageCommand()
-            .map((word) => `${word}\n`)
-            .join(""),
-        ],
+        ["cmd", words.join("")],
         ["env", ""],
         ["rootfs", "folder"],
         ["rootfs/bin", "folder"],
