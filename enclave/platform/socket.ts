@@ -9,7 +9,7 @@ import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CONNECT_DEADLINE_MS } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { CID_ANY } from "../../shared/wire/vsock.ts";
-import { openVsock } from "./vsock.ts";
+import { type OpenVsock, openVsock } from "./vsock.ts";
 
 type Connected = Result<Socket, Refusal<"LINK_DOWN">>;
 type OnSocket = (socket: Socket) => void;
@@ -17,8 +17,12 @@ type NetOptions = { readonly path: string } | { readonly host: string; readonly 
 type AddressOf<Kind extends AddressKind> = Extract<Address, { readonly kind: Kind }>;
 
 type Transport<Kind extends AddressKind> = {
-  readonly connect: (address: AddressOf<Kind>) => Promise<Connected>;
-  readonly listen: (address: AddressOf<Kind>, onSocket: OnSocket) => Promise<Server>;
+  readonly connect: (address: AddressOf<Kind>, open: OpenVsock) => Promise<Connected>;
+  readonly listen: (
+    address: AddressOf<Kind>,
+    onSocket: OnSocket,
+    open: OpenVsock,
+  ) => Promise<Server>;
 };
 
 const BACKLOG_COUNT = 128;
@@ -37,23 +41,22 @@ const TRANSPORTS: { readonly [Kind in AddressKind]: Transport<Kind> } = {
     listen: ({ host, port }, onSocket) => listenNet({ host, port }, onSocket),
   },
   vsock: {
-    connect: async ({ cid, port }) => {
-      const vsock = await openVsock();
+    connect: async ({ cid, port }, open) => {
+      const vsock = await open();
       if (!vsock.ok) return err(refusal("LINK_DOWN"));
       const socket = await vsock.value.connect(cid, port, { deadlineMs: CONNECT_DEADLINE_MS });
       return socket.ok ? socket : err(refusal("LINK_DOWN"));
     },
     // The CID of the address is who may connect, not who we are: an enclave does not choose its own,
     // and whoever shares the hypervisor could try.
-    listen: async ({ cid, port }, onSocket) => {
-      const vsock = await openVsock();
+    listen: async ({ cid, port }, onSocket, open) => {
+      const vsock = await open();
       if (!vsock.ok) throw new Error(vsock.error.code);
       const isPeerAllowed = (peerCid: number) => peerCid === cid;
-      const server = await vsock.value.listen(CID_ANY, port, onSocket, {
+      return vsock.value.listen(CID_ANY, port, onSocket, {
         isPeerAllowed,
         backlog: BACKLOG_COUNT,
       });
-      return server;
     },
   },
 };
@@ -64,13 +67,17 @@ function transportOf<Kind extends AddressKind>(address: AddressOf<Kind>): Transp
 }
 
 /** A connected socket, or LINK_DOWN. */
-export function connectTo(address: Address): Promise<Connected> {
-  return transportOf(address).connect(address);
+export function connectTo(address: Address, open: OpenVsock = openVsock): Promise<Connected> {
+  return transportOf(address).connect(address, open);
 }
 
 /** Rejects when the address can't be listened on: an enclave without its listener is no enclave. */
-export async function listenOn(address: Address, onSocket: OnSocket): Promise<Server> {
-  return transportOf(address).listen(address, onSocket);
+export async function listenOn(
+  address: Address,
+  onSocket: OnSocket,
+  open: OpenVsock = openVsock,
+): Promise<Server> {
+  return transportOf(address).listen(address, onSocket, open);
 }
 
 function connectNet(options: NetOptions): Promise<Connected> {

@@ -1,6 +1,7 @@
 // The parent's one connection to the enclave: it looks for the enclave and connects again for ever,
-// gives every call a deadline, and asks for the status often enough to notice a link that is open and dead (T17).
-// It must never send a request twice: what was in flight when the link broke has failed.
+// gives every call a deadline, and asks for the status often enough to notice a link that is open
+// and dead (T17). It must never send a request twice: what was in flight when the link broke has
+// failed.
 
 import type { Socket } from "node:net";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";

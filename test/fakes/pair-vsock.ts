@@ -1,12 +1,12 @@
 // AF_VSOCK without a hypervisor: the real addon and the real streams over pairs of unix sockets, so
-// that a test chooses the CID that a connection comes from. Null when the addon is not built.
+// that a test chooses the CID that a connection comes from. Null where there is no AF_VSOCK.
 
 import { Socket } from "node:net";
 import { loadVsock } from "../../parent/platform/native.ts";
 import { type OpenVsock, openVsockOver } from "../../parent/platform/vsock.ts";
 import { CID_ANY, type Offer, PORT_ANY, type VsockBinding } from "../../shared/wire/vsock.ts";
 
-export const ADDON_MISSING = "build/vsock.node is not built";
+export const VSOCK_MISSING = "build/vsock.node is not built, or the kernel has no AF_VSOCK";
 
 export class PairVsock {
   readonly open: OpenVsock;
@@ -39,9 +39,10 @@ export class PairVsock {
     this.open = () => openVsockOver(binding);
   }
 
-  static load(): PairVsock | null {
+  static async load(): Promise<PairVsock | null> {
     const real = loadVsock();
-    return real === null ? null : new PairVsock(real);
+    const vsock = await openVsockOver(real);
+    return real === null || !vsock.ok ? null : new PairVsock(real);
   }
 
   /** A connection from this CID; null when it was turned away. */

@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { statSync } from "node:fs";
 import { afterEach, beforeEach, test } from "node:test";
 import { loadVsock } from "../../parent/platform/native.ts";
+import { openVsock } from "../../parent/platform/vsock.ts";
 import { STORE_METHODS } from "../../shared/wire/methods.ts";
 import { fakeBundle } from "../fakes/fake-bundle.ts";
 import { FakeEnclave } from "../fakes/fake-enclave.ts";
 import { FakeNitroCli, listedEnclave } from "../fakes/fake-nitro-cli.ts";
-import { ADDON_MISSING } from "../fakes/pair-vsock.ts";
+import { VSOCK_MISSING } from "../fakes/pair-vsock.ts";
 import { ParentFolder, ParentProcess } from "../fakes/parent-process.ts";
 import { callerTo } from "../fakes/test-caller.ts";
 import { until } from "../fakes/until.ts";
@@ -155,11 +156,11 @@ test("anything but one argument is a usage error, 2", async () => {
   assert.equal(await start(folder.config, "more").exitCode(), 2);
 });
 
-const ADDON = loadVsock() === null ? null : "build/vsock.node is built";
-const NO_ADDON = ADDON === null ? ADDON_MISSING : false;
+const hasAddon = loadVsock() !== null;
+const hasVsock = (await openVsock()).ok;
 
 test("without the addon a Nitro enclave ends the start with 1 and says what to run", {
-  skip: ADDON ?? false,
+  skip: hasAddon ? "build/vsock.node is built" : false,
 }, async () => {
   folder.writeConfig({ enclave: { nitro: { name: "redoubt" } } });
   const parent = start();
@@ -170,7 +171,7 @@ test("without the addon a Nitro enclave ends the start with 1 and says what to r
 });
 
 test("the parent looks for a Nitro enclave by its name, and says that none is there", {
-  skip: NO_ADDON,
+  skip: hasVsock ? false : VSOCK_MISSING,
 }, async (context) => {
   const cli = new FakeNitroCli();
   context.after(() => cli.remove());

@@ -8,10 +8,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { EnclavePeer } from "../../parent/link/enclave-peer.ts";
+import { openVsock } from "../../parent/platform/vsock.ts";
 import { RecordDatabase } from "../../parent/store/database.ts";
 import { type Store, startStore } from "../../parent/store/store.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import { STORE_METHODS } from "../../shared/wire/methods.ts";
+import { CID_ANY, PORT_ANY } from "../../shared/wire/vsock.ts";
+import { VSOCK_MISSING } from "../fakes/pair-vsock.ts";
 import { SilentLog } from "../fakes/silent-log.ts";
 import { callerTo } from "../fakes/test-caller.ts";
 
@@ -153,6 +157,18 @@ test("a read sees the commit that was sent before it, and closing keeps both", a
   socket.destroy();
   const again = await start();
   await again.close();
+});
+
+test("the store's thread listens on vsock with an addon of its own", {
+  skip: (await openVsock()).ok ? false : VSOCK_MISSING,
+}, async () => {
+  const peer = new EnclavePeer();
+  const listen = { kind: "vsock", cid: CID_ANY, port: PORT_ANY } as const;
+  const store = await startStore({ path, listen, peer, log: new SilentLog() });
+  assert.ok(store.ok);
+  await store.value.close();
+  // The descriptor is gone with the thread, the database with it.
+  await (await start()).close();
 });
 
 test("a thread that dies is a failure that the parent is told of, and closing is none", async () => {

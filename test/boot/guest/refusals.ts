@@ -13,13 +13,7 @@ import { ENCLAVE_METHODS } from "../../../shared/wire/methods.ts";
 import { hypervisorTimeMs } from "./hypervisor-time.ts";
 import { ImageProcess, imageCommandLine, imageEnvironment, IMAGE_ROOT } from "./image-process.ts";
 import { check, print } from "./report.ts";
-import {
-  cover,
-  coverClockSource,
-  coverEntropySource,
-  SimulatedNsm,
-  startNsmDevice,
-} from "./stand-ins.ts";
+import { cover, type Hardware, SimulatedNsm } from "./stand-ins.ts";
 
 type Link = Caller<typeof ENCLAVE_METHODS>;
 
@@ -64,13 +58,13 @@ async function checkRefused(
 }
 
 /** The stand-ins that it needs stay for the checks that follow. */
-export async function checkRefusals(nsmPki: string): Promise<void> {
+export async function checkRefusals(hardware: Hardware, nsmPki: string): Promise<void> {
   await checkRefused("without an NSM", "NSM_UNAVAILABLE");
   const addon = cover("/app/build/nsm.node", "no addon");
   await checkRefused("without its addon", "BOOT_ADDON");
   addon.uncover();
 
-  await startNsmDevice();
+  await hardware.giveNsm();
   await check("the NSM device is in the image's /dev too", () => {
     assert.ok(existsSync(`${IMAGE_ROOT}/dev/nsm`));
   });
@@ -82,9 +76,9 @@ export async function checkRefusals(nsmPki: string): Promise<void> {
   const nsm = await SimulatedNsm.start(nsmPki);
   await checkConfinement();
   await checkRefused("on a clock that is not the hypervisor's", "BOOT_CLOCK");
-  coverClockSource();
+  hardware.giveClock();
   await checkRefused("on entropy that is not the NSM's", "BOOT_ENTROPY");
-  coverEntropySource();
+  hardware.giveEntropy();
   await checkStart();
   await nsm.stop();
 }

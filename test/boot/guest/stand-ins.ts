@@ -34,19 +34,35 @@ export function cover(pathInImage: string, content: string): { uncover(): void }
   return { uncover: () => busybox("umount", target) };
 }
 
-export function coverClockSource(): { uncover(): void } {
-  return cover(CLOCK_SOURCE_FILE, "kvm-clock\n");
-}
+/** What stands in for hardware from then on; each once, and all of it stays. */
+export class Hardware {
+  #hasClock = false;
+  #hasEntropy = false;
+  #hasNsm = false;
 
-export function coverEntropySource(): { uncover(): void } {
-  return cover(ENTROPY_SOURCE_FILE, "nsm-hwrng\n");
-}
+  giveClock(): void {
+    if (!this.#hasClock) cover(CLOCK_SOURCE_FILE, "kvm-clock\n");
+    this.#hasClock = true;
+  }
 
-/** The device stays; what is behind it is one simulated NSM for each boot. */
-export async function startNsmDevice(): Promise<ChildProcess> {
-  const device = spawn("/bin/cuse-nsm", [NSM_SOCKET], { stdio: ["ignore", "ignore", "inherit"] });
-  await until("for /dev/nsm", DEADLINE_MS, () => existsSync("/dev/nsm") || null);
-  return device;
+  giveEntropy(): void {
+    if (!this.#hasEntropy) cover(ENTROPY_SOURCE_FILE, "nsm-hwrng\n");
+    this.#hasEntropy = true;
+  }
+
+  /** The device; what is behind it is one simulated NSM for each boot of the enclave. */
+  async giveNsm(): Promise<void> {
+    if (this.#hasNsm) return;
+    this.#hasNsm = true;
+    spawn("/bin/cuse-nsm", [NSM_SOCKET], { stdio: ["ignore", "ignore", "inherit"] });
+    await until("for /dev/nsm", DEADLINE_MS, () => existsSync("/dev/nsm") || null);
+  }
+
+  async giveAll(): Promise<void> {
+    this.giveClock();
+    this.giveEntropy();
+    await this.giveNsm();
+  }
 }
 
 export class SimulatedNsm {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
 import { connectTo, listenOn } from "../../../../enclave/platform/socket.ts";
+import { openVsockOver } from "../../../../enclave/platform/vsock.ts";
 import type { Address } from "../../../../shared/address.ts";
 
 function folderOf(context: TestContext): string {
@@ -88,8 +89,10 @@ describe("the enclave's sockets", () => {
 
   test("refuse vsock without its addon, never taking another kind instead", async () => {
     const address: Address = { kind: "vsock", cid: 3, port: 8000 };
-    assert.equal(await codeOf(address), "LINK_DOWN");
-    await assert.rejects(listenOn(address, () => {}));
+    const open = () => openVsockOver(null);
+    const socket = await connectTo(address, open);
+    assert.equal(socket.ok ? "connected" : socket.error.code, "LINK_DOWN");
+    await assert.rejects(listenOn(address, () => {}, open));
   });
 });
 

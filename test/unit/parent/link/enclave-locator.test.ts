@@ -210,3 +210,32 @@ test("the locator runs the program that the configuration names", async (context
   );
   assert.equal(await locateWith(context, [{}]), "NITRO_CLI_MALFORMED");
 });
+
+test("the locator sees through the program that an enclave was started again", async (context) => {
+  const cli = new FakeNitroCli();
+  context.after(() => cli.remove());
+  const peer = new EnclavePeer();
+  let nowMs = 0;
+  const options = { name: "redoubt", cliPath: cli.path, peer, log: new SilentLog() };
+  const locator = new NitroLocator({ ...options, nowMs: () => nowMs });
+  const seen: string[] = [];
+  for (const answer of [
+    () => cli.answer([listedEnclave({ EnclaveCID: 16 })]),
+    () => cli.answer([listedEnclave({ EnclaveCID: 16, State: "TERMINATING" })]),
+    () => cli.script("exit 39\n"),
+    () => cli.answer([listedEnclave({ EnclaveCID: 29, Flags: "DEBUG_MODE" })]),
+    () => cli.answer([listedEnclave({ EnclaveCID: 30 })]),
+  ]) {
+    answer();
+    const located = await locator.locate();
+    seen.push(`${located.ok ? encodeAddress(located.value) : located.error.code} ${peer.cid}`);
+    nowMs += 1000;
+  }
+  assert.deepEqual(seen, [
+    "vsock://16:8000 16",
+    "ENCLAVE_ABSENT null",
+    "NITRO_CLI_FAILED null",
+    "vsock://29:8000 29",
+    "vsock://30:8000 30",
+  ]);
+});

@@ -5,12 +5,12 @@ import { connectTo, listenOn } from "../../../../parent/platform/socket.ts";
 import { openVsockOver } from "../../../../parent/platform/vsock.ts";
 import { ERRORS } from "../../../../shared/errors.ts";
 import { CID_ANY } from "../../../../shared/wire/vsock.ts";
-import { ADDON_MISSING, PairVsock } from "../../../fakes/pair-vsock.ts";
+import { PairVsock, VSOCK_MISSING } from "../../../fakes/pair-vsock.ts";
 
 const ADDRESS = { kind: "vsock", cid: CID_ANY, port: 8001 } as const;
 const withoutAddon = { openVsock: () => openVsockOver(null) };
-const pairs = PairVsock.load();
-const skip = pairs === null ? ADDON_MISSING : false;
+const pairs = await PairVsock.load();
+const skip = pairs === null ? VSOCK_MISSING : false;
 
 test("without the addon a vsock address can't be listened on, and the text says what to run", async () => {
   const listening = listenOn(ADDRESS, () => undefined, withoutAddon);

@@ -19,11 +19,11 @@ import {
   takePreface,
 } from "../../../../shared/wire/relay-preface.ts";
 import { CID_ANY } from "../../../../shared/wire/vsock.ts";
-import { ADDON_MISSING, PairVsock } from "../../../fakes/pair-vsock.ts";
+import { PairVsock, VSOCK_MISSING } from "../../../fakes/pair-vsock.ts";
 import { SilentLog } from "../../../fakes/silent-log.ts";
 
 const HOST = "kms.eu-central-1.amazonaws.com";
-const pairs = PairVsock.load();
+const pairs = await PairVsock.load();
 
 type Bench = { readonly relay: Relay; readonly upstream: Server; readonly log: SilentLog };
 
@@ -95,7 +95,7 @@ test("the relay carries bytes both ways and passes half-closes on", async (conte
 });
 
 test("the relay is the same over vsock: half-closes, bytes, the allow-list and who may connect", {
-  skip: pairs === null ? ADDON_MISSING : false,
+  skip: pairs === null ? VSOCK_MISSING : false,
 }, async (context) => {
   assert(pairs !== null);
   const peer = new EnclavePeer();
