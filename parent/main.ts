@@ -43,6 +43,13 @@ async function main(): Promise<void> {
     process.stderr.write("usage: redoubt-parent CONFIG.json\n");
     process.exit(2);
   }
+  // By default SIGHUP ends a process: one that comes during the start waits for its end. Reloads
+  // go one after the other: an older reading of the files must not come to be in force last.
+  const started = Promise.withResolvers<() => Promise<void>>();
+  let reloading: Promise<unknown> = started.promise;
+  process.on("SIGHUP", () => {
+    reloading = reloading.then(async () => (await started.promise)());
+  });
   // Sockets and the store's files are for no other user. Threads can't set the mask themselves.
   process.umask(0o077);
   const config = await readConfig(path);
@@ -69,11 +76,7 @@ async function main(): Promise<void> {
       isStopping = true;
     });
   }
-  // One after the other: an older reading of the files must not come to be in force last.
-  let reloading = Promise.resolve();
-  process.on("SIGHUP", () => {
-    reloading = reloading.then(() => reload(path, service.value, log));
-  });
+  started.resolve(() => reload(path, service.value, log));
 }
 
 await main();

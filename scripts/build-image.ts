@@ -3,8 +3,8 @@
 // which Dockerfile.enclave takes over. It must never leave half of an image behind.
 
 import { createHash } from "node:crypto";
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { hostArch, IMAGE_ARCHES, type ImageArch } from "./image/arch.ts";
 import { parseCpio } from "./image/cpio.ts";
@@ -86,6 +86,19 @@ function isWhole({ blobs, out, rootfsOnly, rootfs, rootfsOut }: Options): boolea
   return [blobs, out, rootfs, rootfsOut].every((value) => value === null);
 }
 
+/** Asked before the work is done, not after it. */
+function requirePlaces({ out, rootfsOut, rootfs, rootfsOnly }: Options): void {
+  for (const path of [out, rootfsOut]) {
+    if (path !== null && !existsSync(dirname(resolve(path)))) {
+      throw new ImageError(`no folder for ${path}`);
+    }
+  }
+  if (rootfs !== null && !existsSync(rootfs)) throw new ImageError(`no such file: ${rootfs}`);
+  if (rootfsOnly !== null && existsSync(rootfsOnly) && readdirSync(rootfsOnly).length > 0) {
+    throw new ImageError(`not empty: ${rootfsOnly}`);
+  }
+}
+
 /** Only an archive in the form that we write has measurements that we answer for. */
 function readRamdisk(path: string): Uint8Array {
   const bytes = readFileSync(path);
@@ -106,6 +119,7 @@ function writeWhole(path: string, bytes: Uint8Array): void {
 
 function build(options: Options): void {
   const { arch, rootfsOnly, blobs, out } = options;
+  requirePlaces(options);
   const makeTree = () => buildImageTree(openInputs(ROOT, arch, options));
   if (rootfsOnly !== null) {
     const tree = makeTree();

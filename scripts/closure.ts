@@ -2,15 +2,11 @@
 // `--write` commits it to `enclave/closure.txt`; with `--check` compares it with what is committed.
 // It must never pass when the program reaches outside `enclave/` and `shared/`.
 
-import { existsSync, globSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { diffLines, encodeClosure } from "./closure/list.ts";
-import { walkClosure } from "./closure/walk.ts";
-
-/** The programs of the measured images, one for each target. */
-const ENTRIES: readonly string[] = ["enclave/main.*.ts"];
-const LIST = "enclave/closure.txt";
-const OWN_FOLDERS: readonly string[] = ["enclave/", "shared/"];
+import { CLOSURE_LIST, closureFaults, diffCommitted, enclaveClosure } from "./closure/enclave.ts";
+import { encodeClosure } from "./closure/list.ts";
+import type { Closure } from "./closure/walk.ts";
 
 const root = resolve(import.meta.dirname, "..");
 
@@ -20,32 +16,24 @@ function main(args: readonly string[]): number {
     process.stderr.write("usage: npm run closure [-- --write | --check]\n");
     return 2;
   }
-  const closure = walkClosure(
-    root,
-    ENTRIES.flatMap((pattern) => globSync(pattern, { cwd: root })),
-  );
-  const outside = closure.own
-    .filter(({ path }) => !OWN_FOLDERS.some((folder) => path.startsWith(folder)))
-    .map(({ path }) => `${path}: outside of the enclave`);
-  const faults = [...closure.faults, ...outside];
+  const closure = enclaveClosure(root);
+  const faults = closureFaults(root, closure);
   if (faults.length > 0) {
     process.stderr.write(`closure: the enclave's imports are wrong\n  ${faults.join("\n  ")}\n`);
     return 1;
   }
+  if (mode === "--check") return check(closure);
   const list = encodeClosure(closure);
-  if (mode === "--check") return check(list);
-  if (mode === "--write") writeFileSync(join(root, LIST), list);
+  if (mode === "--write") writeFileSync(join(root, CLOSURE_LIST), list);
   else process.stdout.write(list);
   return 0;
 }
 
-function check(list: string): number {
-  const path = join(root, LIST);
-  const committed = existsSync(path) ? readFileSync(path, "utf8") : "";
-  if (committed === list) return 0;
-  const lines = diffLines(committed, list);
+function check(closure: Closure): number {
+  const lines = diffCommitted(root, closure);
+  if (lines.length === 0) return 0;
   process.stderr.write(
-    `closure: ${LIST} differs from what the enclave loads (- committed, + now)\n` +
+    `closure: ${CLOSURE_LIST} differs from what the enclave loads (- committed, + now)\n` +
       `  ${lines.join("\n  ")}\nIf this is meant: npm run closure -- --write\n`,
   );
   return 1;

@@ -92,7 +92,11 @@ function exchange(
     });
     // We neither wait for leave to send (100) nor know another protocol (101).
     outgoing.on("information", () => settle(err(MALFORMED)));
-    outgoing.on("upgrade", () => settle(err(MALFORMED)));
+    outgoing.on("upgrade", (_response, socket) => {
+      // The agent has let go of it.
+      socket.destroy();
+      settle(err(MALFORMED));
+    });
     outgoing.on("error", (error) => settle(err(failureOf(error))));
     outgoing.end(body);
   });

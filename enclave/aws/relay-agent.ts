@@ -32,6 +32,14 @@ export class ConnectionRefused extends Error {
   }
 }
 
+/** AWS has every client use forward secrecy (KMS Developer Guide, "Infrastructure security"). */
+const CIPHERS = [
+  "TLS_AES_256_GCM_SHA384",
+  "TLS_CHACHA20_POLY1305_SHA256",
+  "TLS_AES_128_GCM_SHA256",
+  "ECDHE+AESGCM",
+].join(":");
+
 type OnCreated = (error: Error | null, stream: Duplex) => void;
 
 /** One agent serves one host: what a request says about its host is not read. */
@@ -90,6 +98,7 @@ export class RelayAgent extends Agent {
       ca: [...trustAnchors],
       minVersion: "TLSv1.2",
       maxVersion: "TLSv1.3",
+      ciphers: CIPHERS,
       rejectUnauthorized: true,
       // A second handshake could show other certificates than those that were checked.
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,

@@ -48,14 +48,13 @@ function exchangePreface(
     let received: Uint8Array = new Uint8Array(0);
     const settle = (result: Result<null, Refusal>): void => {
       stream.off("data", onData).off("end", onEnd).off("close", onEnd).off("error", onEnd);
-      deadline.removeEventListener("abort", onDeadline);
+      deadline.removeEventListener("abort", onEnd);
       stream.pause();
       // From here on the stream's owner listens; until then an error must not end the process.
       stream.on("error", ignore);
       resolve(result);
     };
     const onEnd = (): void => settle(err(refusal("RELAY_UNREACHABLE")));
-    const onDeadline = (): void => settle(err(refusal("RELAY_UNREACHABLE")));
     const onData = (chunk: Uint8Array): void => {
       received = concatBytes(received, chunk);
       const preface = takePreface(received);
@@ -65,7 +64,7 @@ function exchangePreface(
       if (preface.value.rest.length > 0) stream.unshift(preface.value.rest);
     };
     stream.on("data", onData).on("end", onEnd).on("close", onEnd).on("error", onEnd);
-    deadline.addEventListener("abort", onDeadline);
+    deadline.addEventListener("abort", onEnd);
     stream.write(encodeRelayTarget(target));
   });
 }

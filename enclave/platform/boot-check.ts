@@ -28,7 +28,8 @@ export type BootFacts = {
   /** PCR0 to PCR2: the image (nitro-kms.md §2). */
   readonly imagePcrs: readonly PcrState[];
   readonly nodeFlags: readonly string[];
-  readonly nodeOptions: string | null;
+  /** Names of variables. */
+  readonly environment: readonly string[];
   readonly hasRight: (right: string) => boolean;
 };
 
@@ -38,6 +39,8 @@ const CLOCK_SOURCES: Readonly<Record<string, string>> = {
   arm64: "arch_sys_counter",
 };
 const ENTROPY_SOURCE = "nsm-hwrng";
+/** What AWS's init gives a program without any. Node, OpenSSL and libc obey many others. */
+const ENVIRONMENT: ReadonlySet<string> = new Set(["PATH"]);
 const IMAGE_PCR_INDEXES = [0, 1, 2] as const;
 
 /** The first thing that is wrong, the one that gives away most first. */
@@ -59,10 +62,17 @@ export function decideBoot(facts: BootFacts): Result<null, BootRefusal> {
 function isConfined(facts: BootFacts): boolean {
   const given = new Set(facts.nodeFlags);
   return (
-    facts.nodeOptions === null &&
+    facts.environment.every((name) => ENVIRONMENT.has(name)) &&
     NODE_FLAGS.every((flag) => given.has(flag)) &&
+    facts.nodeFlags.every(isHarmless) &&
     !DENIED_RIGHTS.some((right) => facts.hasRight(right))
   );
+}
+
+/** A flag that is not in the list could take one back that is, or allow what none of them does. */
+function isHarmless(flag: string): boolean {
+  // What more may be read is over once the program listens.
+  return NODE_FLAGS.includes(flag) || flag.startsWith("--allow-fs-read=");
 }
 
 export async function verifyBoot(
@@ -80,7 +90,7 @@ export async function verifyBoot(
     entropySource: readLine(ENTROPY_SOURCE_FILE),
     imagePcrs,
     nodeFlags: process.execArgv,
-    nodeOptions: process.env["NODE_OPTIONS"] ?? null,
+    environment: Object.keys(process.env),
     // Without the permission model every right is there.
     hasRight: (right) => process.permission?.has(right) ?? true,
   });

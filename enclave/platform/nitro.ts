@@ -11,7 +11,7 @@ import { type RunningEnclave, startEnclave } from "../program.ts";
 import { verifyBoot } from "./boot-check.ts";
 import { entropy, monotonicClock, ticker } from "./clock.ts";
 import { loadNsm } from "./native.ts";
-import { DROPPED_RIGHTS } from "./node-flags.ts";
+import { dropRights } from "./node-flags.ts";
 import { openNsmDevice } from "./nsm-device.ts";
 import { startSignPool } from "./sign-pool.ts";
 import { connectTo, listenOn } from "./socket.ts";
@@ -25,7 +25,7 @@ export type NitroOptions = {
   readonly trustAnchors: readonly string[];
 };
 
-/** Refuses when a check at boot fails. Afterwards the process has no rights left that it used. */
+/** Refuses when a check at boot fails. Afterwards no thread has a right left that it used. */
 export async function startNitro(options: NitroOptions): Promise<Result<RunningEnclave, Refusal>> {
   const native = loadNsm();
   if (native === null) return err(refusal("BOOT_ADDON"));
@@ -53,9 +53,4 @@ export async function startNitro(options: NitroOptions): Promise<Result<RunningE
   });
   if (running.ok) dropRights();
   return running;
-}
-
-/** What was needed to start is given back for good. */
-function dropRights(): void {
-  for (const right of DROPPED_RIGHTS) process.permission?.drop(right);
 }

@@ -37,7 +37,19 @@ const CLOSED: readonly string[] = [
 export const NODE_FLAGS: readonly string[] = [...RIGHTS, ...CLOSED];
 
 /** Rights that Node must not have, whatever its flags were. */
-export const DENIED_RIGHTS: readonly string[] = ["fs.write", "child", "inspector", "wasi", "ffi"];
+export const DENIED_RIGHTS: readonly string[] = [
+  "fs.write",
+  "net",
+  "child",
+  "inspector",
+  "wasi",
+  "ffi",
+];
 
-/** Given back once the program listens: it has loaded all of itself and started its threads. */
-export const DROPPED_RIGHTS: readonly string[] = ["fs.read", "addon", "worker", "net"];
+/** Given back by a thread that has loaded all of itself; the main one has started the others. */
+const DROPPED_RIGHTS: readonly string[] = ["fs.read", "addon", "worker", "net"];
+
+/** For good, and for this thread alone: each has rights of its own. */
+export function dropRights(): void {
+  for (const right of DROPPED_RIGHTS) process.permission?.drop(right);
+}

@@ -3,6 +3,7 @@
 
 import { parentPort } from "node:worker_threads";
 import { SecretKey } from "@chainsafe/blst";
+import { dropRights } from "./node-flags.ts";
 import {
   JOB_BYTES,
   ROOT_BYTES,
@@ -14,6 +15,7 @@ import {
 const keys = new Map<number, SecretKey>();
 const port = parentPort;
 if (port === null) throw new Error("sign-worker runs as a worker thread only");
+dropRights();
 
 port.on("message", (message: ToWorker) => {
   switch (message.kind) {

@@ -7,6 +7,7 @@ import { type Refusal, refusal } from "../../shared/errors.ts";
 import { LINK_PORT } from "../../shared/nitro-ports.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { EnclaveLocator, LocateRefusal, Log } from "../ports.ts";
+import { Backoff, type BackoffBounds } from "./backoff.ts";
 import type { EnclavePeer } from "./enclave-peer.ts";
 import { type ListedEnclave, listEnclaves, type NitroCliRefusal } from "./nitro-cli.ts";
 
@@ -30,6 +31,8 @@ export type NitroLocatorOptions = {
 
 /** The link tries more often at first; nitro-cli is not started each time. */
 const INTERVAL_MS_MIN = 1000;
+/** A run that fails leaves a file of its own in /var/log/nitro_enclaves, which nobody removes. */
+const FAILURE_INTERVAL: BackoffBounds = { minMs: 2000, maxMs: 30_000 };
 
 export class NitroLocator implements EnclaveLocator {
   readonly #options: NitroLocatorOptions;
@@ -37,7 +40,10 @@ export class NitroLocator implements EnclaveLocator {
   readonly #nowMs: () => number;
   #last: Result<Address, LocateRefusal> | null = null;
   #lastMs = 0;
-  #loggedAddress = "";
+  #intervalMs = 0;
+  readonly #backoff = new Backoff(FAILURE_INTERVAL);
+  /** The id of the enclave that was found; another start has another id, if not another CID. */
+  #loggedId = "";
   #loggedCode = "";
 
   constructor(options: NitroLocatorOptions) {
@@ -47,9 +53,11 @@ export class NitroLocator implements EnclaveLocator {
   }
 
   async locate(): Promise<Result<Address, LocateRefusal>> {
-    if (this.#last !== null && this.#nowMs() - this.#lastMs < INTERVAL_MS_MIN) return this.#last;
+    if (this.#last !== null && this.#nowMs() - this.#lastMs < this.#intervalMs) return this.#last;
     const listed = await this.#list();
     this.#lastMs = this.#nowMs();
+    if (listed.ok) this.#backoff.reset();
+    this.#intervalMs = listed.ok ? INTERVAL_MS_MIN : this.#backoff.nextMs();
     this.#last = listed.ok ? this.#take(listed.value) : this.#fail(listed.error);
     return this.#last;
   }
@@ -62,13 +70,15 @@ export class NitroLocator implements EnclaveLocator {
       peer.allowNobody();
       return this.#fail(found.error);
     }
-    const { cid, isConsoleOpen } = found.value;
+    const { id, cid, isConsoleOpen } = found.value;
     const address: Address = { kind: "vsock", cid, port: LINK_PORT };
     peer.allow(cid);
-    if (isConsoleOpen) log.warn("enclave.debug-mode", { address: encodeAddress(address) });
-    const text = encodeAddress(address);
-    if (text !== this.#loggedAddress) log.info("enclave.located", { address: text });
-    this.#loggedAddress = text;
+    if (id !== this.#loggedId) {
+      const fields = { address: encodeAddress(address) };
+      if (isConsoleOpen) log.warn("enclave.debug-mode", fields);
+      log.info("enclave.located", fields);
+    }
+    this.#loggedId = id;
     this.#loggedCode = "";
     return ok(address);
   }
@@ -80,7 +90,7 @@ export class NitroLocator implements EnclaveLocator {
       this.#options.log.warn("enclave.not-located", { code: cause.code, ...reason });
     }
     this.#loggedCode = cause.code;
-    this.#loggedAddress = "";
+    this.#loggedId = "";
     return err(cause);
   }
 }

@@ -2,7 +2,7 @@
 // must never start a shell, never wait without end, and never guess: what is not exactly the list
 // that nitro-cli prints is refused whole.
 
-import { execFile } from "node:child_process";
+import { type ChildProcess, execFile } from "node:child_process";
 import { z } from "zod";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
@@ -81,31 +81,45 @@ function run(
   deadlineMs: number,
 ): Promise<Result<string, Refusal<"NITRO_CLI_FAILED">>> {
   return new Promise((settle) => {
+    const fail = (reason: string): void => settle(err(refusal("NITRO_CLI_FAILED", reason)));
+    let timer: NodeJS.Timeout | undefined;
+    const child = spawnOrFail(program, fail, (error, output) => {
+      clearTimeout(timer);
+      if (error === null) return settle(ok(output));
+      fail(reasonOf(error));
+    });
+    if (child === null) return;
+    child.stdin?.end();
     // The program may end while something that it started still holds the pipe open.
-    const timer = setTimeout(() => {
-      settle(err(refusal("NITRO_CLI_FAILED", "deadline")));
+    timer = setTimeout(() => {
+      fail("deadline");
       child.stdout?.destroy();
       child.stderr?.destroy();
       child.kill("SIGKILL");
     }, deadlineMs);
-    const child = execFile(
-      program,
-      ["describe-enclaves"],
-      {
-        cwd: "/",
-        env: ENVIRONMENT,
-        encoding: "utf8",
-        maxBuffer: OUTPUT_BYTES_MAX,
-        killSignal: "SIGKILL",
-      },
-      (error, output) => {
-        clearTimeout(timer);
-        if (error === null) return settle(ok(output));
-        settle(err(refusal("NITRO_CLI_FAILED", reasonOf(error))));
-      },
-    );
-    child.stdin?.end();
   });
+}
+
+/** Most errors of a start reach `onEnd`; Node throws the rarer ones (ENOMEM, ENOTDIR) instead. */
+function spawnOrFail(
+  program: string,
+  fail: (reason: string) => void,
+  onEnd: (error: Error | null, output: string) => void,
+): ChildProcess | null {
+  const options = {
+    cwd: "/",
+    env: ENVIRONMENT,
+    encoding: "utf8",
+    maxBuffer: OUTPUT_BYTES_MAX,
+    killSignal: "SIGKILL",
+  } as const;
+  try {
+    return execFile(program, ["describe-enclaves"], options, onEnd);
+  } catch (error) {
+    if (!(error instanceof Error && "syscall" in error)) throw error;
+    fail(reasonOf(error));
+    return null;
+  }
 }
 
 /** `ENOENT`, `ERR_CHILD_PROCESS_STDIO_MAXBUFFER`, `exit 39`, `signal SIGSEGV`; never its output. */

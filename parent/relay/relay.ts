@@ -135,7 +135,7 @@ class RelayState {
     const target = parseRelayTarget(asked.value);
     if (!target.ok) return this.#refuse(client, target.error);
     const name = `${target.value.host}:${target.value.port}`;
-    if (!this.#allow.has(name)) return this.#refuse(client, refusal("RELAY_HOST_DENIED"));
+    if (!this.#allow.has(name)) return this.#refuse(client, refusal("RELAY_HOST_DENIED"), name);
     const upstream = await this.#connect(name);
     if (!upstream.ok) return this.#refuse(client, refusal("RELAY_UNREACHABLE"), name);
     if (client.destroyed) return void upstream.value.destroy();

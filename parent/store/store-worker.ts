@@ -6,7 +6,7 @@ import type { Server, Socket } from "node:net";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { parseAddress } from "../../shared/address.ts";
 import { invariant } from "../../shared/invariant.ts";
-import { ok } from "../../shared/result.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import { Answerer, admitLink, type Handlers } from "../../shared/wire/link.ts";
 import { STORE_METHODS } from "../../shared/wire/methods.ts";
 import { EnclavePeer } from "../link/enclave-peer.ts";
@@ -32,9 +32,10 @@ async function serve(port: MessagePort): Promise<void> {
   const sockets = new Set<Socket>();
   const peer = new EnclavePeer(task.peerCells);
   const server = await listen(task.listen, peer, (socket) => accept(socket, sockets, handlers));
-  if (server === null) {
+  if (!server.ok) {
     database.close();
-    post({ kind: "refused", fault: { code: "STORE_UNAVAILABLE", reason: "listen" } });
+    const reason = `listen ${task.listen}: ${server.error}`;
+    post({ kind: "refused", fault: { code: "STORE_UNAVAILABLE", reason } });
     return port.close();
   }
   const reports = setInterval(() => {
@@ -44,7 +45,7 @@ async function serve(port: MessagePort): Promise<void> {
   // The only message that the main thread sends: stop. Commits that arrived are answered first.
   port.once("message", () => {
     clearInterval(reports);
-    server.close();
+    server.value.close();
     group.flush();
     setImmediate(() => {
       for (const socket of sockets) socket.destroySoon();
@@ -87,19 +88,19 @@ function accept(
   socket.on("close", () => sockets.delete(socket));
 }
 
+/** The error is the name of an errno. */
 async function listen(
   text: string,
   peer: EnclavePeer,
   onSocket: (socket: Socket) => void,
-): Promise<Server | null> {
+): Promise<Result<Server, string>> {
   const address = parseAddress(text);
   invariant(address.ok, "the configuration was parsed");
+  const isPeerAllowed = (cid: number): boolean => peer.isAllowed(cid);
   try {
-    return await listenOn(address.value, onSocket, {
-      isPeerAllowed: (cid) => peer.isAllowed(cid),
-    });
-  } catch {
-    return null;
+    return ok(await listenOn(address.value, onSocket, { isPeerAllowed }));
+  } catch (error) {
+    return err(error instanceof Error && "code" in error ? String(error.code) : "refused");
   }
 }
 

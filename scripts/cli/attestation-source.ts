@@ -14,6 +14,7 @@ import {
 } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { isScheme, SCHEMES } from "../../shared/scheme.ts";
+import { parseJson } from "../image/json-text.ts";
 
 /** What was found: a bare document, or one with the manifest and keys that it commits to. */
 export type AttestationSource = {
@@ -111,7 +112,7 @@ function reasonOf(error: unknown): string {
 export function parseSource(bytes: Uint8Array): Result<AttestationSource, string> {
   if (bytes[0] !== OPENING_BRACE) return ok({ document: bytes, manifest: null, keys: null });
   const members = parseObject(bytes);
-  if (members === undefined) return err("the answer is not a JSON object");
+  if (members === undefined) return err("the answer is not a JSON object, or has a name twice");
   const document = parseBase64(members.get("document"), ATTESTATION_BYTES_MAX);
   const manifest = parseBase64(members.get("manifest"), MANIFEST_BYTES_MAX);
   const keys = parseKeys(members.get("publicKeys"));
@@ -123,19 +124,21 @@ export function parseSource(bytes: Uint8Array): Result<AttestationSource, string
 
 /** A JSON list of public keys in hex, each of either form; undefined for anything else. */
 export function parseKeyList(bytes: Uint8Array): readonly StatedKey[] | undefined {
-  return parseKeys(parseJson(bytes));
+  return parseKeys(readJson(bytes));
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+/** Without a name twice: another reader of the same answer would judge another document. */
+function readJson(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const parsed = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    return parsed.ok ? parsed.value : undefined;
   } catch {
     return undefined;
   }
 }
 
 function parseObject(bytes: Uint8Array): ReadonlyMap<string, unknown> | undefined {
-  const value = parseJson(bytes);
+  const value = readJson(bytes);
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
   return new Map<string, unknown>(Object.entries(value));
 }

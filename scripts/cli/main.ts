@@ -74,7 +74,10 @@ function crash(error: unknown): void {
 
 process.on("uncaughtException", crash);
 process.on("unhandledRejection", crash);
-// A reader that has seen enough (`| head`) is no failure of ours.
-process.stdout.on("error", () => process.exit(0));
+// A reader that has seen enough (`| head`) is no failure of ours, and no success either: what ends
+// with 1 must not end with 0 because nobody read why. A disk that is full is a failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") process.exit(1);
+});
 
 process.exitCode = await main(process.argv.slice(2));

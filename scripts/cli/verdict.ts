@@ -1,5 +1,5 @@
 // What `redoubt verify` found, as text for people and as JSON for programs. It must never leave out
-// a check that failed, nor show what a document says as if it were true.
+// a check that failed or was not made, nor show what a document says as if it were true.
 
 import type { Check } from "../../shared/attestation/check.ts";
 import type { AttestationDocument } from "../../shared/attestation/document.ts";
@@ -8,22 +8,33 @@ import { isZeroBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import { encodeUtc } from "../../shared/bytes/utc.ts";
 
+/** Something that could be compared, and was not, since there was nothing to compare it with. */
+export type Omission = {
+  readonly name: "statement" | "image" | "image-parts" | "manifest" | "keys" | "nonce";
+  readonly why: string;
+};
+
 export type Verdict = {
   readonly isOk: boolean;
   readonly checks: readonly Check[];
+  readonly notChecked: readonly Omission[];
   readonly document: AttestationDocument | null;
   readonly statement: Statement | null;
   readonly notes: readonly string[];
 };
 
 export function textOf(verdict: Verdict): string {
-  const width = Math.max(...verdict.checks.map((check) => check.name.length));
+  const named = [...verdict.checks, ...verdict.notChecked];
+  const width = Math.max(...named.map(({ name }) => name.length));
   const lines = verdict.checks.map((check) => {
     const mark = check.code === null ? "ok  " : "FAIL";
     const code = check.code === null ? "" : ` (${check.code})`;
     const name = check.name.padEnd(width);
     return `${mark}  ${name}  expected: ${check.expected}; actual: ${check.actual}${code}`;
   });
+  for (const { name, why } of verdict.notChecked) {
+    lines.push(`----  ${name.padEnd(width)}  not checked: ${why}`);
+  }
   for (const [name, value] of factsOf(verdict)) lines.push(`      ${name}: ${value}`);
   lines.push(...verdict.notes.map((note) => `note: ${note}`));
   lines.push(verdict.isOk ? "verified" : "NOT VERIFIED");
@@ -31,8 +42,8 @@ export function textOf(verdict: Verdict): string {
 }
 
 export function jsonOf(verdict: Verdict): string {
-  const { isOk, checks, notes } = verdict;
-  return JSON.stringify({ ok: isOk, checks, notes, ...summaryOf(verdict) });
+  const { isOk, checks, notChecked, notes } = verdict;
+  return JSON.stringify({ ok: isOk, checks, notChecked, notes, ...summaryOf(verdict) });
 }
 
 /** What the document says. Without "verified" none of it may be believed. */

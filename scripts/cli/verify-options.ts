@@ -88,7 +88,12 @@ export function parseVerifyOptions(args: readonly string[]): Result<VerifyOption
 
 function readArgs(args: readonly string[]) {
   try {
-    return ok(parseArgs({ args, options: OPTIONS, strict: true, allowPositionals: true }));
+    const how = { options: OPTIONS, strict: true, allowPositionals: true, tokens: true } as const;
+    const parsed = parseArgs({ args, ...how });
+    // `parseArgs` would keep the last of two, and pin nothing to the first.
+    const names = parsed.tokens.flatMap((token) => (token.kind === "option" ? token.name : []));
+    const twice = names.find((name, index) => name !== "pcr" && names.indexOf(name) !== index);
+    return twice === undefined ? ok(parsed) : err(`--${twice} is given twice`);
   } catch (error) {
     return err(error instanceof Error ? error.message : "bad options");
   }

@@ -18,7 +18,7 @@ import {
   readTlsFiles,
 } from "./attestation-source.ts";
 import type { Command, ExitCode } from "./command.ts";
-import { jsonOf, textOf, type Verdict } from "./verdict.ts";
+import { jsonOf, type Omission, textOf, type Verdict } from "./verdict.ts";
 import { type Expectation, expectationChecks, readExpectation } from "./verify-expectation.ts";
 import { parseVerifyOptions, type VerifyOptions } from "./verify-options.ts";
 
@@ -43,10 +43,11 @@ Options
   --root PEM         another root than AWS Nitro G1 (GovCloud, China, local runs)
   --allow-debug      accept debug mode, in which the parent can read the enclave
   --cert PEM --key PEM --ca PEM   client certificate, its key and the authority of an https URL
-  --json             one JSON object on stdout
+  --json             one JSON object on stdout: ok, checks, notChecked, notes, and what is stated
 
-Exit codes: 0 every check holds, 1 one does not, 2 wrong use. What each check means, and what none
-of them proves: docs/audit.md.
+Exit codes: 0 every check that was made holds, 1 one does not, 2 wrong use. What was not checked is
+listed: image, image-parts (PCR1, PCR2), manifest, keys, nonce, statement. What each check means,
+and what none of them proves: docs/audit.md.
 
 Example
   redoubt verify https://signer:9000 --cert client.crt --key client.key --ca ca.crt \\
@@ -98,6 +99,10 @@ export async function runVerify(args: readonly string[]): Promise<Outcome> {
   if (!bytes.ok) return isUrl ? failed(bytes.error, isJson) : misuse(bytes.error);
   const source = parseSource(bytes.value);
   if (!source.ok) return failed(source.error, isJson);
+  // audit A20: a signer that shows less than it should would be checked less.
+  if (isUrl && source.value.manifest === null) {
+    return failed("the answer is no JSON object of a document, a manifest and keys", isJson);
+  }
   const request = { ...options.value, nonce, expectation: expectation.value };
   const verdict = judge(source.value, request, root.value);
   const stdout = isJson ? `${jsonOf(verdict)}\n` : textOf(verdict);
@@ -124,6 +129,7 @@ function judge(source: AttestationSource, options: Request, root: Uint8Array): V
     isOk: report.verified !== null && checks.every((check) => check.ok),
     checks,
     document: report.document,
+    notChecked: omissionsOf(options, evidence),
     statement: evidence.statement,
     notes: notesOf(source, options, report, evidence),
   };
@@ -158,32 +164,35 @@ function notesOf(
     const time = encodeUtc(report.document.timestampMs);
     notes.push(`judged now; to judge an archived document at its own time use --at ${time}`);
   }
-  notes.push(...pinNotes(options.expectation));
+  if (options.rootPath !== null) notes.push("judged with the root of --root, which must be AWS's");
   if (options.allowDebug) notes.push("debug mode was accepted: such an enclave keeps no secrets");
-  if (options.nonce === null) notes.push("no --nonce given: the document may be a replay");
   if (source.manifest === null) {
     notes.push("a bare document: there was no manifest and no list of keys to compare");
   } else if (evidence.statement !== null && !options.expectation.isManifestGiven) {
     notes.push("the manifest is the measured one when its check holds; read what it says");
   }
-  return notes;
-}
-
-/** What was pinned, and what was not. */
-function pinNotes({ release, pcrs }: Expectation): readonly string[] {
-  const notes: string[] = [];
-  if (pcrs.size === 0) {
-    notes.push("no --release and no --pcr given: neither image nor manifest was compared");
-  } else if (!pcrs.has(0)) {
-    notes.push("PCR0 was not compared: any image passes, whatever it calls itself");
-  } else if (!pcrs.has(MANIFEST_PCR_INDEX)) {
-    notes.push("no --manifest given: any configuration of this image passes");
-  }
+  const { release } = options.expectation;
   if (release === null) return notes;
   const { version, commit, arch, tree } = release;
   notes.push(`release ${version} for ${arch}, commit ${commit}; rebuild it to check the record`);
   if (tree === "dirty") notes.push("the release was made from changes that no commit has");
   return notes;
+}
+
+/** What a verdict says nothing about. A script must not have to know which checks there could be. */
+function omissionsOf(options: Request, evidence: EvidenceReport): readonly Omission[] {
+  const { pcrs, keys } = options.expectation;
+  const omissions: Omission[] = [];
+  const omit = (name: Omission["name"], why: string) => omissions.push({ name, why });
+  if (evidence.checks.length === 0) omit("statement", "it may be an enclave of another program");
+  if (!pcrs.has(0)) omit("image", "no --release: any image passes, whatever it calls itself");
+  else if (!pcrs.has(1) || !pcrs.has(2)) {
+    omit("image-parts", "no PCR1 and PCR2: PCR0 does not tell where a part of the image ends");
+  }
+  if (!pcrs.has(MANIFEST_PCR_INDEX)) omit("manifest", "no --manifest: any configuration passes");
+  if (keys === null) omit("keys", "no --keys: keys may be missing, or more than there should be");
+  if (options.nonce === null) omit("nonce", "no --nonce: the document may be a replay");
+  return omissions;
 }
 
 async function readRoot(path: string | null): Promise<Result<Uint8Array, string>> {

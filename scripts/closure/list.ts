@@ -17,6 +17,7 @@ export function encodeClosure(closure: Closure): string {
   const addons = closure.addons.map(
     ({ path, source, lineCount }) => `${column(lineCount)} ${source} (${path})`,
   );
+  const headers = closure.headers.map(({ path, lineCount }) => `${column(lineCount)} ${path}`);
   const builtins = closure.builtins.map((name) => `${column("")} ${name}`);
   return [
     HEAD,
@@ -24,6 +25,7 @@ export function encodeClosure(closure: Closure): string {
     section(`packages: ${packages.length}, lines: ${total(closure.packages)}`, packages),
     section("native packages, one per platform", natives),
     section(`addons of our own, in C: ${addons.length}, lines: ${total(closure.addons)}`, addons),
+    section(`C headers in them: ${headers.length}, lines: ${total(closure.headers)}`, headers),
     section("modules of Node", builtins),
   ].join("\n");
 }

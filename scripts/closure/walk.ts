@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { extname, join, relative, sep } from "node:path";
 import { z } from "zod";
 import { findImports } from "./imports.ts";
+import { findIncludes } from "./includes.ts";
 import { resolveImport } from "./resolve.ts";
 
 export type OwnFile = { readonly path: string; readonly lineCount: number };
@@ -32,6 +33,8 @@ export type Closure = {
   readonly packages: readonly PackageUse[];
   readonly natives: readonly Native[];
   readonly addons: readonly Addon[];
+  /** C headers of ours, which are compiled into the addons. */
+  readonly headers: readonly OwnFile[];
   readonly builtins: readonly string[];
   /** Every file, own and of packages, relative to the root. */
   readonly files: readonly string[];
@@ -69,6 +72,7 @@ class Walk {
   readonly #packages = new Map<string, Package>();
   readonly #natives = new Map<string, string>();
   readonly #addons = new Map<string, Addon>();
+  readonly #headers = new Map<string, number>();
   readonly #builtins = new Set<string>();
   readonly #faults = new Set<string>();
 
@@ -91,6 +95,7 @@ class Walk {
       ),
       natives: sortedBy(this.#natives, (name, version) => ({ name, version })),
       addons: sortedBy(this.#addons, (_, addon) => addon),
+      headers: sortedBy(this.#headers, (path, lineCount) => ({ path, lineCount })),
       builtins: [...this.#builtins].sort(),
       files: [...this.#seen].map((path) => this.#nameOf(path)).sort(),
       faults: [...this.#faults].sort(),
@@ -148,9 +153,24 @@ class Walk {
     const source = `${ADDON_SOURCES}/${addon}.c`;
     const file = join(this.#root, source);
     if (!existsSync(file)) this.#faults.add(`${name}: no ${source} to build it from`);
-    else {
-      const lineCount = lineCountOf(readFileSync(file, "utf8"));
-      this.#addons.set(name, { path: name, source, lineCount });
+    else if (!this.#addons.has(name)) {
+      const text = readFileSync(file, "utf8");
+      this.#addons.set(name, { path: name, source, lineCount: lineCountOf(text) });
+      this.#include(source, text);
+    }
+  }
+
+  #include(source: string, text: string): void {
+    for (const header of findIncludes(text)) {
+      const path = `${ADDON_SOURCES}/${header ?? ""}`;
+      const file = join(this.#root, path);
+      if (header === null) this.#faults.add(`${source}: an include that can't be followed`);
+      else if (!existsSync(file)) this.#faults.add(`${path}: no such file`);
+      else if (!this.#headers.has(path)) {
+        const content = readFileSync(file, "utf8");
+        this.#headers.set(path, lineCountOf(content));
+        this.#include(path, content);
+      }
     }
   }
 

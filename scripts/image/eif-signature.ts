@@ -94,12 +94,17 @@ function bytesOf(value: CborValue | undefined): Uint8Array | undefined {
   return isBytes ? Uint8Array.from(value, Number) : undefined;
 }
 
-/** The first certificate of a PEM file is the signing one; a chain may follow it. */
+/**
+ * The first certificate of a PEM file is the signing one; a chain may follow it. Nothing before it
+ * may look like a beginning: OpenSSL, with which nitro-cli reads, takes one under an older name, and
+ * none in the middle of a line, and PCR8 would be another.
+ */
 function readCertificate(pem: Uint8Array) {
   const text = Buffer.from(pem).toString("latin1");
   const begin = text.indexOf(PEM_BEGIN);
   const end = text.indexOf(PEM_END, begin);
-  if (begin === -1 || end === -1) return undefined;
+  if (begin === -1 || end === -1 || begin !== text.indexOf("-----BEGIN")) return undefined;
+  if (begin > 0 && text[begin - 1] !== "\n") return undefined;
   try {
     const certificate = new X509Certificate(text.slice(begin, end + PEM_END.length));
     return { certificate, certificateDer: new Uint8Array(certificate.raw) };

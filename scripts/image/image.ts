@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SOFTWARE } from "../../enclave/version.ts";
+import { CLOSURE_LIST, diffCommitted, enclaveClosure } from "../closure/enclave.ts";
 import { ARCH_NAMES, type ImageArch } from "./arch.ts";
 import { encodeEif } from "./eif.ts";
 import { ImageError } from "./image-error.ts";
@@ -26,9 +27,20 @@ const [NAME = "", VERSION = ""] = SOFTWARE.split("/");
 const BUILD_TIME = "1970-01-01T00:00:00+00:00";
 const BLOB_BYTES_MAX = 256 * 1024 * 1024;
 
-/** The root file system of the image, addons included. */
+/**
+ * The root file system of the image, addons included. What is in it is what the committed list says:
+ * a package that is not wholly installed would leave files out, and nobody would see it.
+ */
 export function buildImageTree(inputs: ImageInputs): readonly TreeEntry[] {
-  const addons = buildAddons(imageClosure(inputs.root).addons, inputs);
+  const { root } = inputs;
+  const lines = diffCommitted(root, enclaveClosure(root));
+  if (lines.length > 0) {
+    throw new ImageError(
+      `${CLOSURE_LIST} is not what the enclave loads (- committed, + now):\n${lines.join("\n")}\n` +
+        "If this is meant: npm run closure -- --write",
+    );
+  }
+  const addons = buildAddons(imageClosure(root), inputs);
   return buildRootfs({ ...inputs, addons });
 }
 

@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { APP_FOLDER } from "../../enclave/platform/node-flags.ts";
+import { closureFaults } from "../closure/enclave.ts";
 import { type Closure, walkClosure } from "../closure/walk.ts";
 import { ARCH_NAMES, type ImageArch } from "./arch.ts";
 import { fetchDebs, readDeb } from "./base.ts";
@@ -31,11 +32,12 @@ export type RootfsOptions = ImageInputs & {
 const APP = APP_FOLDER.slice(1);
 const NATIVE_MANIFEST = z.looseObject({ main: z.string() });
 
-/** What the image's program loads. An import that nobody can follow is an error. */
+/** What the image's program loads. What nobody can follow, or is not the enclave's, is an error. */
 export function imageClosure(root: string): Closure {
   const closure = walkClosure(root, [ENTRY]);
-  if (closure.faults.length > 0) {
-    throw new ImageError(`the closure is not whole:\n${closure.faults.join("\n")}`);
+  const faults = closureFaults(root, closure);
+  if (faults.length > 0) {
+    throw new ImageError(`the closure is not what it must be:\n${faults.join("\n")}`);
   }
   return closure;
 }

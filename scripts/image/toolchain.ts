@@ -3,8 +3,9 @@
 // inputs give the same bytes wherever it runs. It runs the compiler, and so needs a machine of the
 // image's architecture.
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import type { Closure } from "../closure/walk.ts";
 import { compileArguments } from "../native/compile.ts";
 import { ARCH_NAMES, hostArch } from "./arch.ts";
 import { fetchDebs, unpackDebs } from "./base.ts";
@@ -14,7 +15,10 @@ import { type ImageInputs, nodePackage } from "./inputs.ts";
 import { fetchTarballs, lockedPackage, readNpmLock, readTarball } from "./npm.ts";
 
 /** What to build: the path that the closure names, and the source that it is built from. */
-export type AddonSource = { readonly path: string; readonly source: string };
+type AddonSource = { readonly path: string; readonly source: string };
+
+/** Addons, and the headers that they include. */
+export type AddonSources = Pick<Closure, "addons" | "headers">;
 
 const SOURCES = "build/source";
 const HEADERS = "build/include";
@@ -29,7 +33,7 @@ const ENVIRONMENT = {
 
 /** Each addon's bytes by its path: `build/vsock.node`. */
 export function buildAddons(
-  addons: readonly AddonSource[],
+  { addons, headers }: AddonSources,
   options: ImageInputs,
 ): ReadonlyMap<string, Uint8Array> {
   const { root, arch } = options;
@@ -40,8 +44,11 @@ export function buildAddons(
   const chroot = mkdtempSync(join(resolve(options.debs.cacheFolder), "toolchain-"));
   try {
     furnish(chroot, options);
-    for (const folder of new Set(addons.map(({ source }) => dirname(source)))) {
-      cpSync(join(root, folder), join(chroot, SOURCES, folder), { recursive: true });
+    // One by one: a header that the closure list does not show must not be found.
+    const own = [...addons.map(({ source }) => source), ...headers.map(({ path }) => path)];
+    for (const path of own) {
+      mkdirSync(dirname(join(chroot, SOURCES, path)), { recursive: true });
+      copyFileSync(join(root, path), join(chroot, SOURCES, path));
     }
     return new Map(addons.map((addon) => [addon.path, compile(chroot, addon)]));
   } finally {

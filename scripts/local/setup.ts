@@ -37,22 +37,17 @@ const CHEAP_KDF = { n: 1024 };
 export class SetupError extends Error {}
 
 /** PCR0 of the "image": made up, as the simulated NSM states it. */
-function localPcr0(): Uint8Array {
-  const pcr0 = sampleMeasurements("redoubt local").get(0);
-  if (pcr0 === undefined) throw new SetupError("the simulated NSM has no PCR0");
-  return pcr0;
-}
-
 /** What `redoubt policy` writes, for the simulated image and this manifest. */
 function keyPolicy(manifestBytes: Uint8Array): string {
   const digest = createHash("sha384").update(manifestBytes).digest();
+  const image = sampleMeasurements("redoubt local");
   const policy = buildKeyPolicy({
     roleArn: roleArn("local"),
     sealerArns: [roleArn("local-sealing")],
     adminArns: [roleArn("local-admin")],
     pcrs: new Map([
-      [0, [localPcr0()]],
-      [16, [manifestPcr(digest)]],
+      ...[...image].map(([index, value]) => [index, [value]] as const),
+      [16, [manifestPcr(digest)]] as const,
     ]),
   });
   return JSON.stringify(policy, null, 2);

@@ -154,7 +154,8 @@ function readOrNull(file: string): Buffer | null {
 function run(cc: string, cwd: string, args: readonly string[]): string {
   const { status, error, stdout, stderr } = spawnSync(cc, args, {
     cwd,
-    env: { ...process.env, LC_ALL: "C" },
+    // Of the rest, gcc takes headers and libraries from other folders (CPATH, LIBRARY_PATH).
+    env: { PATH: process.env["PATH"], LC_ALL: "C" },
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -15,6 +15,9 @@ export const FINDINGS = {
 
   DECRYPT_UNATTESTED: hole("whoever has this role decrypts without any enclave"),
   IMAGE_UNPINNED: hole("PCR0 is not pinned: another image decrypts"),
+  IMAGE_PARTS_UNPINNED: warning(
+    "PCR1 and PCR2 are not pinned: PCR0 does not tell where a part of the image ends",
+  ),
   PCR_HOST_ONLY: hole(
     "PCR3 and PCR4 name the role and the instance: any image there decrypts, in debug mode too",
   ),
@@ -52,6 +55,7 @@ export const FINDINGS = {
   POLICY_BY_ANYONE: hole("everybody whom the account's administrators choose changes this policy"),
   POLICY_BY_USER: hole("who uses the key can change its policy, and let any enclave in"),
   PRINCIPAL_ANYONE: hole("allows everybody, of every AWS account"),
+  PRINCIPAL_SERVICE: hole("a service of AWS calls for whoever asks it to, of other accounts too"),
   ACCOUNT_ROOT: hole("IAM policies of the account decide: each of its administrators can use this"),
   ACCOUNT_READS: warning("IAM policies of the account decide who reads about the key"),
   NOT_PRINCIPAL: hole("allows everybody but those named"),

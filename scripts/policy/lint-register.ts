@@ -60,6 +60,7 @@ export function lintDecrypt(statement: Statement): readonly Finding[] {
   }
   if (covered.size === 0) return [...findings, finding("DECRYPT_UNATTESTED", name)];
   if (!covered.has(0)) findings.push(finding(codeWithoutImage(covered), name));
+  else if (!covered.has(1) || !covered.has(2)) findings.push(finding("IMAGE_PARTS_UNPINNED", name));
   if (!covered.has(16)) findings.push(finding("MANIFEST_UNPINNED", name));
   if ((pins.get(0)?.size ?? 0) > 1 && (pins.get(16)?.size ?? 0) > 1) {
     findings.push(finding("PCR_PAIRS", name));

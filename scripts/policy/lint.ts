@@ -97,6 +97,9 @@ function lintAllow(statement: Statement): readonly Finding[] {
     const code = allowed.every(isReadOnly) ? "ACCOUNT_READS" : "ACCOUNT_ROOT";
     findings.push(finding(code, name));
   }
+  if (principal.patterns.some(isService) && !allowed.every(isReadOnly)) {
+    findings.push(finding("PRINCIPAL_SERVICE", name));
+  }
   if (action?.isNegated === true) findings.push(finding("NOT_ACTION", name));
   else for (const pattern of action?.patterns ?? []) findings.push(...lintPattern(name, pattern));
   for (const each of allowed) {
@@ -125,6 +128,15 @@ function isAccount(principal: string): boolean {
   return /^(?:\d{12}|arn:[a-z-]+:iam::\d{12}:root)$/.test(principal);
 }
 
+function isService(principal: string): boolean {
+  return principal.startsWith("service:");
+}
+
+/** Whoever that is, somebody else decides. */
+function isAnyone(principal: string): boolean {
+  return principal === "*" || isAccount(principal) || isService(principal);
+}
+
 /** What one principal may do in all statements together. */
 function lintPowers(policy: KeyPolicy): readonly Finding[] {
   const allows = policy.statements.filter(
@@ -145,7 +157,7 @@ function lintPowers(policy: KeyPolicy): readonly Finding[] {
     const { name, principal } = statement;
     const allowed = actionsOf(statement);
     const who = principal.isNegated ? [] : principal.patterns.map(identityOf);
-    const isOpen = principal.isNegated || who.some((each) => each === "*" || isAccount(each));
+    const isOpen = principal.isNegated || who.some(isAnyone);
     const findings: Finding[] = [];
     if (allowed.includes(PUT_KEY_POLICY)) {
       if (isOpen) findings.push(finding("POLICY_BY_ANYONE", name));

@@ -151,7 +151,11 @@ function readSelector(
 }
 
 const PRINCIPAL_TEXT = {
-  AWS: /^(?:\*|\d{12}|arn:[a-z-]+:(?:iam|sts)::\d{12}:[^*?]+|[A-Z0-9]{16,128})$/,
+  AWS: new RegExp(
+    "^(?:\\*|\\d{12}|[A-Z0-9]{16,128}" +
+      "|arn:aws[a-z-]*:iam::\\d{12}:(?:root|(?:role|user)/[^*?]+)" +
+      "|arn:aws[a-z-]*:sts::\\d{12}:(?:assumed-role/[^*?/]+|federated-user)/[^*?/]+)$",
+  ),
   Service: /^[a-z0-9.-]+$/,
 } as const;
 
@@ -179,6 +183,8 @@ function readConditions(value: unknown, at: string): readonly Condition[] {
     }
     const place = `${at}.Condition.${name}`;
     const entries = Object.entries(readFields(keys, place, null));
+    const odd = entries.find(([key]) => !isPlain(key));
+    if (odd !== undefined) throw new NotUnderstood(`${place} has an odd key: ${odd[0]}`);
     // Two spellings of one key: which of them counts is nobody's to guess.
     if (new Set(entries.map(([key]) => key.toLowerCase())).size !== entries.length) {
       throw new NotUnderstood(`${place} has a key twice`);
@@ -202,13 +208,23 @@ function readFields(value: unknown, at: string, names: readonly string[] | null)
   return Object.fromEntries(fields);
 }
 
+/**
+ * Printable ASCII. IAM compares without regard to case, and so do we, but which letters of other
+ * alphabets fold to ours (the Kelvin sign to k) is nobody's to guess.
+ */
+function isPlain(text: string): boolean {
+  return /^[\x20-\x7e]*$/.test(text);
+}
+
 /** One text or a list of them, never an empty one; booleans and numbers as IAM takes them. */
 function readTexts(value: unknown, at: string): readonly string[] {
   const items: readonly unknown[] = Array.isArray(value) ? value : [value];
   if (items.length === 0) throw new NotUnderstood(`${at} is empty`);
   return items.map((item) => {
-    if (typeof item === "string" || typeof item === "boolean") return String(item);
+    if (typeof item === "boolean" || (typeof item === "string" && isPlain(item))) {
+      return String(item);
+    }
     if (typeof item === "number" && Number.isSafeInteger(item)) return String(item);
-    throw new NotUnderstood(`${at} is no text`);
+    throw new NotUnderstood(`${at} is no text of printable ASCII`);
   });
 }

@@ -45,9 +45,10 @@ export function readInventory(root: string, image: ImageContent): Inventory {
   const own = OWN_MANIFEST.parse(JSON.parse(readFileSync(join(root, "package.json"), "utf8")));
   const loaded = closure.files.map((path) => compareFile(root, path, image.app));
   // The image has the addons as machine code; here their sources count.
-  const sources = closure.addons.map(({ source }) => {
-    return { path: source, content: readFileSync(join(root, source)) };
-  });
+  const sources = [
+    ...closure.addons.map(({ source }) => source),
+    ...closure.headers.map(({ path }) => path),
+  ].map((path) => ({ path, content: readFileSync(join(root, path)) }));
   const node = `node-linux-${ARCH_NAMES[image.arch].node}`;
   const packages = imagePackages(root, image.arch, closure).filter(({ name }) => name !== node);
   return {

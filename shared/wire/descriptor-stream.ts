@@ -86,8 +86,9 @@ export class DescriptorStreams<Socket extends StreamSocket, Server extends Strea
     allowHalfOpen: boolean,
   ): Promise<Server> {
     const server = this.#net.createServer({ allowHalfOpen }, onSocket);
+    let isClosed = false;
     const source = start((fd) => {
-      const connection = this.#open(fd);
+      const connection = isClosed ? null : this.#open(fd);
       if (connection === null) return false;
       // Node has set it in `_listen2`, before anything can be accepted.
       const onConnection: unknown = Reflect.get(handle, "onconnection");
@@ -95,12 +96,16 @@ export class DescriptorStreams<Socket extends StreamSocket, Server extends Strea
       else connection.close();
       return true;
     });
-    const handle = { listen: () => 0, close: source.stop, ref: () => {}, unref: () => {} };
+    const close = () => {
+      isClosed = true;
+      source.stop();
+    };
+    const handle = { listen: () => 0, close, ref: () => {}, unref: () => {} };
     return new Promise((settle, reject) => {
       server.once("listening", () => settle(server));
       const listen: unknown = Reflect.get(server, "_listen2");
       if (typeof listen !== "function") {
-        source.stop();
+        close();
         reject(new Error("this Node's servers take no handle"));
         return;
       }

@@ -25,7 +25,7 @@ export type Acceptor = object;
 /** `build/vsock.node` (enclave/platform/native/vsock.c). Throws errors whose code is an errno. */
 export interface VsockBinding {
   listen(cid: number, port: number, backlog: number): number;
-  /** Takes the listening descriptor. After a call of `offer` with a code it rests until `resume`. */
+  /** Takes the listening descriptor. After an `offer` with a code it rests until `resume`. */
   accept(fd: number, offer: Offer): Acceptor;
   resume(acceptor: Acceptor): void;
   stop(acceptor: Acceptor): void;
@@ -88,7 +88,7 @@ export interface Vsock<Socket, Server> {
     onSocket: (socket: Socket) => void,
     options: VsockListenOptions,
   ): Promise<Server>;
-  /** Tries again until the deadline when the peer is there but not ready, or its backlog is full. */
+  /** Tries again until the deadline when the peer is not ready yet, or its backlog is full. */
   connect(
     cid: number,
     port: number,

@@ -5,12 +5,14 @@
 
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { startNitro } from "../../enclave/platform/nitro.ts";
 
 const LOOPBACK_CID = 1;
+/** The parent of the guest listens there. */
+const OPERATIONS_PORT = 9001;
 const PROBE_DEADLINE_MS = 10_000;
 
 /** What each gets to do its harm; it has done it when nothing is thrown or emitted. */
@@ -25,10 +27,10 @@ const PROBES: Readonly<Record<string, () => unknown>> = {
   "start a thread": () => new Worker("0", { eval: true }),
   "load an addon": () => process.dlopen({ exports: {} }, "/app/build/vsock.node"),
   // oxlint-disable-next-line typescript/no-implied-eval -- what must be refused
-  "make code of text": () => new Function("return 1")(),
-  "listen on TCP": () =>
+  "make code of text": () => new Function("return 1"),
+  "connect to TCP": () =>
     new Promise((resolve, reject) => {
-      createServer().once("error", reject).listen(0, "127.0.0.1", () => resolve(null));
+      connect(OPERATIONS_PORT, "127.0.0.1").once("error", reject).once("connect", resolve);
     }),
   "import a file": () => import(join("/tmp", "probe.mjs")),
 };
@@ -39,7 +41,10 @@ async function probe(run: () => unknown): Promise<string> {
   });
   const outcome = (async () => run())().then(
     () => "done",
-    (error: unknown) => (error instanceof Error && "code" in error ? String(error.code) : "threw"),
+    (error: unknown) => {
+      if (!(error instanceof Error)) return "threw something";
+      return "code" in error ? String(error.code) : error.name;
+    },
   );
   return await Promise.race([outcome, late]);
 }

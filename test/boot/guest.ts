@@ -3,8 +3,9 @@
 // last line is `done`: without it the guest did not get that far.
 
 import { readFileSync } from "node:fs";
-import { hypervisorTimeMs } from "./guest/hypervisor-time.ts";
 import { checkConfined, checkMemory, checkNoCore, checkNoDebugger } from "./guest/hygiene.ts";
+import { hypervisorTimeMs } from "./guest/hypervisor-time.ts";
+import { GROUPS_PARAMETER, readParameter } from "./guest/parameters.ts";
 import { checkRefusals } from "./guest/refusals.ts";
 import { check, note, print } from "./guest/report.ts";
 import { checkRestart } from "./guest/restart.ts";
@@ -13,8 +14,6 @@ import { checkAttestation, checkSigning } from "./guest/signing.ts";
 import { busybox, Hardware } from "./guest/stand-ins.ts";
 import { checkVsock } from "./guest/vsock.ts";
 
-/** On the kernel's command line: groups of checks by name; without it, all. */
-const GROUPS_PARAMETER = "redoubt.checks";
 const WRONG_TIME = "2021-01-01 00:00:00";
 const DAY_MS = 86_400_000;
 
@@ -28,9 +27,7 @@ async function checkSigner(hardware: Hardware): Promise<void> {
   const isReady = await check("the enclave gets its keys from KMS and is ready", async () => {
     if (Math.abs(Date.now() - hypervisorTimeMs()) < DAY_MS) throw new Error("the clock is right");
     enclave = await BootedEnclave.start();
-    await signer.awaitReady().catch((error: unknown) => {
-      throw new Error(`${String(error)}; enclave: ${enclave?.process.output} ${enclave?.process.errors}`);
-    });
+    await signer.awaitReady(enclave);
     if (Math.abs(Date.now() - hypervisorTimeMs()) > 2000) throw new Error("the clock is wrong");
   });
   if (!isReady || enclave === null) return;
@@ -69,10 +66,8 @@ const GROUPS: Readonly<Record<string, () => Promise<void>>> = {
   vsock: checkVsock,
 };
 
-const parameters = readFileSync("/proc/cmdline", "utf8");
-const wanted = new RegExp(`${GROUPS_PARAMETER}=(\\S+)`).exec(parameters)?.[1]?.split(",");
 note(`booted after ${readFileSync("/proc/uptime", "utf8").split(" ")[0] ?? ""} s`);
-for (const name of wanted ?? Object.keys(GROUPS)) {
+for (const name of readParameter(GROUPS_PARAMETER).split(",")) {
   await run(name, GROUPS[name] ?? (() => Promise.reject(new Error("no such group of checks"))));
 }
 print("done");

@@ -3,7 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type ImageArch, hostArch } from "../../scripts/image/arch.ts";
+import { hostArch, type ImageArch } from "../../scripts/image/arch.ts";
 import { LOCK_FILE, readBaseLock } from "../../scripts/image/base-list.ts";
 import { encodeProgramRamdisk } from "../../scripts/image/ramdisk.ts";
 import { buildRootfs, imageClosure } from "../../scripts/image/rootfs.ts";

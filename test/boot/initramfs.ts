@@ -1,7 +1,7 @@
 // The test's own ramdisk, which lies before the image's in memory: busybox, the kernel's modules,
 // the parent and the stand-ins with everything that they import, libraries, and the files that
-// were prepared for them. It must never put anything under `/rootfs`, `/cmd` or `/env`: those are the
-// image's, byte for byte.
+// were prepared for them. Node is the image's own. It must never put anything under `/rootfs`,
+// `/cmd` or `/env`: those are the image's, byte for byte.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
@@ -85,7 +85,7 @@ function compileDevice(folder: string): string {
   return program;
 }
 
-/** What the programs import, with the descriptions of their packages and those with machine code. */
+/** What the programs import, machine code and the descriptions of their packages included. */
 function closureTree(root: string): readonly (TreeEntry & { kind: "file" })[] {
   const closure = walkClosure(root, ENTRIES);
   if (closure.faults.length > 0) throw new BootError(closure.faults.join("\n"));
@@ -95,13 +95,15 @@ function closureTree(root: string): readonly (TreeEntry & { kind: "file" })[] {
     if (!existsSync(join(root, folder))) continue;
     for (const each of readdirSync(join(root, folder))) paths.add(join(folder, each));
   }
-  for (const path of [...paths]) {
+  const descriptions = new Set<string>();
+  for (const path of paths) {
     for (let folder = dirname(path); ; folder = dirname(folder)) {
       const description = join(folder, "package.json");
-      if (existsSync(join(root, description))) paths.add(description);
+      if (existsSync(join(root, description))) descriptions.add(description);
       if (folder === ".") break;
     }
   }
+  for (const description of descriptions) paths.add(description);
   return [...paths].map((path) => file(`${TREE_FOLDER}/${path}`, join(root, path)));
 }
 
@@ -137,8 +139,6 @@ function folderTree(source: string, target: string): readonly TreeEntry[] {
   return readdirSync(source, { recursive: true, encoding: "utf8" }).map((name): TreeEntry => {
     const path = join(source, name);
     const inGuest = `${target}/${name}`;
-    return statSync(path).isDirectory()
-      ? { kind: "folder", path: inGuest }
-      : file(inGuest, path);
+    return statSync(path).isDirectory() ? { kind: "folder", path: inGuest } : file(inGuest, path);
   });
 }

@@ -8,11 +8,7 @@ import { command as sealCommand } from "../../scripts/cli/seal.ts";
 import { layoutOf, makeFolders } from "../../scripts/local/layout.ts";
 import { parseStartOptions } from "../../scripts/local/options.ts";
 import { argumentsOf } from "../../scripts/local/program.ts";
-import {
-  prepareIdentities,
-  prepareKeystores,
-  prepareManifest,
-} from "../../scripts/local/setup.ts";
+import { prepareIdentities, prepareKeystores, prepareManifest } from "../../scripts/local/setup.ts";
 import { startKms } from "../../scripts/local/stack.ts";
 import { BootError } from "./kernel.ts";
 
@@ -32,7 +28,6 @@ export async function prepareLocalFiles(folder: string): Promise<void> {
   const kms = await startKms(layout);
   try {
     const exitCode = await sealCommand.run([
-      "--json",
       ...argumentsOf({
         keystores: keystores.folder,
         "password-file": keystores.passwordFile,

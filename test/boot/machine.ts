@@ -1,5 +1,6 @@
-// The machine: QEMU without KVM and without any network device. The kernel's console goes to a file,
-// the results come line by line over the second serial port. It must never outlive its deadline.
+// The machine: QEMU without KVM and without any network device. The kernel's console goes to a
+// file, the results come line by line over the second serial port. It must never outlive its
+// deadline.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -31,18 +32,15 @@ export type MachineEnd = "powered off" | "deadline";
 
 export async function runMachine(wish: MachineWish): Promise<MachineEnd> {
   const append = ["console=ttyS0", "panic=-1", "loglevel=4", ...wish.parameters];
-  const child = spawn(
-    "qemu-system-x86_64",
-    [
-      ...["-M", "pc", "-accel", ACCELERATOR, "-cpu", PROCESSOR, "-smp", "2", "-m", MEMORY],
-      ...["-nodefaults", "-nographic", "-no-user-config", "-no-reboot", "-net", "none"],
-      ...["-rtc", `base=${WRONG_TIME}`],
-      ...["-serial", `file:${wish.consolePath}`, "-serial", "stdio"],
-      ...["-kernel", wish.kernelPath, "-initrd", wish.ramdiskPath],
-      ...["-append", append.join(" ")],
-    ],
-    { stdio: ["ignore", "pipe", "inherit"] },
-  );
+  const args = [
+    ["-M", "pc", "-accel", ACCELERATOR, "-cpu", PROCESSOR, "-smp", "2", "-m", MEMORY],
+    ["-nodefaults", "-nographic", "-no-user-config", "-no-reboot", "-net", "none"],
+    ["-rtc", `base=${WRONG_TIME}`],
+    ["-serial", `file:${wish.consolePath}`, "-serial", "stdio"],
+    ["-kernel", wish.kernelPath, "-initrd", wish.ramdiskPath],
+    ["-append", append.join(" ")],
+  ];
+  const child = spawn("qemu-system-x86_64", args.flat(), { stdio: ["ignore", "pipe", "inherit"] });
   let end: MachineEnd = "powered off";
   const timer = setTimeout(() => {
     end = "deadline";

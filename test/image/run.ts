@@ -225,8 +225,12 @@ function checkTampering(around: Surroundings): void {
   const path = join(around.folder, "node_modules/@chainsafe/blst/index.js");
   const published = readFileSync(path);
   results.check("a package that was changed after it was installed is refused", () => {
-    writeFileSync(path, `${published.toString("utf8")}// changed`);
-    assert.throws(() => buildInClone(around, ["--rootfs-only", join(around.folder, "never")]));
+    // Its number of lines, which the closure list has, stays what it was.
+    writeFileSync(path, `/* changed */ ${published.toString("utf8")}`);
+    assert.throws(
+      () => buildInClone(around, ["--rootfs-only", join(around.folder, "never")]),
+      /changed since it was installed/,
+    );
   });
 }
 

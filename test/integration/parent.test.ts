@@ -1,7 +1,9 @@
 // The parent's program: start, signals and the end, with a fake enclave behind it.
 
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { constants, rmSync, statSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { afterEach, beforeEach, test } from "node:test";
 import { loadVsock } from "../../parent/platform/native.ts";
 import { openVsock } from "../../parent/platform/vsock.ts";
@@ -103,6 +105,29 @@ test("SIGHUP opens bundles that are new, also when the configuration no longer p
   await parent.line("config.refused");
   assert.equal(await readiness(parent), 200);
 });
+
+test("SIGHUP during the start ends nothing, and is a reload after it", async () => {
+  // A start that waits for its manifest: a pipe that nobody has written to.
+  rmSync(folder.unix("manifest"));
+  assert.equal(spawnSync("mkfifo", [folder.unix("manifest")]).status, 0);
+  const parent = start();
+  const pipe = await openOnceRead(folder.unix("manifest"));
+  parent.signal("SIGHUP");
+  await pipe.writeFile("the manifest");
+  await pipe.close();
+  assert.equal((await parent.line("api.reloaded"))["level"], "info");
+  assert.equal((await parent.line("enclave.ready"))["level"], "info");
+});
+
+/** The writing end of a pipe, once somebody has opened the other one. */
+async function openOnceRead(path: string): Promise<FileHandle> {
+  let pipe: FileHandle | null = null;
+  while (pipe === null) {
+    // ENXIO as long as nobody reads.
+    pipe = await open(path, constants.O_WRONLY | constants.O_NONBLOCK).catch(() => null);
+  }
+  return pipe;
+}
 
 test("a second parent on the same state exits 1 with STORE_LOCKED, and the first goes on", async () => {
   const first = start();

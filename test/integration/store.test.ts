@@ -125,8 +125,10 @@ test("a socket file of a living program is not taken over", async () => {
   const store = await start();
   const listen = { kind: "unix", path: socketPath } as const;
   const other = join(folder, "other.db");
-  const refused = await startStore({ path: other, listen, log: new SilentLog() });
+  const log = new SilentLog();
+  const refused = await startStore({ path: other, listen, log });
   assert.equal(refused.ok ? "started" : refused.error.code, "STORE_UNAVAILABLE");
+  assert.equal(log.lines[0]?.fields.reason, `listen unix://${socketPath}: EADDRINUSE`);
   await store.close();
 });
 

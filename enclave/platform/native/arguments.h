@@ -64,6 +64,16 @@ static inline bool is_function(napi_env env, napi_value value) {
   return napi_typeof(env, value, &type) == napi_ok && type == napi_function;
 }
 
+// After a callback that failed: what it threw is uncaught, since no JavaScript is below us.
+static inline void rethrow(napi_env env) {
+  napi_value exception;
+  bool is_pending = false;
+  if (napi_is_exception_pending(env, &is_pending) == napi_ok && is_pending &&
+      napi_get_and_clear_last_exception(env, &exception) == napi_ok) {
+    napi_fatal_exception(env, exception);
+  }
+}
+
 #define METHOD(name, function) {name, NULL, function, NULL, NULL, NULL, napi_enumerable, NULL}
 
 #endif

@@ -39,7 +39,7 @@ _Static_assert(NSM_IOCTL == 0xC0200A00, "the ioctl of /dev/nsm");
 // 9999-12-31: beyond it a date is a bug.
 #define UNIX_MS_MAX 253402300799999
 
-// --- open(path) -> fd ----------------------------------------------------------------------------
+// open(path) -> fd
 
 static napi_value nsm_open(napi_env env, napi_callback_info info) {
   napi_value value;
@@ -67,7 +67,7 @@ static napi_value nsm_open(napi_env env, napi_callback_info info) {
   return result;
 }
 
-// --- request(fd, bytes, callback) ----------------------------------------------------------------
+// request(fd, bytes, callback)
 //
 // One `question` per call, on the heap, with its own buffers; freed in one place (on_done), which
 // Node calls in every case, also when the environment ends.
@@ -94,11 +94,8 @@ static void on_thread(napi_env env, void *data) {
       .response_address = (uintptr_t)self->response,
       .response_bytes = sizeof self->response,
   };
-  int status;
-  do {
-    status = ioctl(self->fd, NSM_IOCTL, &message);
-  } while (status < 0 && errno == EINTR);
-  if (status < 0) {
+  // Never a second time, whatever the error: a register may have been extended already.
+  if (ioctl(self->fd, NSM_IOCTL, &message) < 0) {
     self->error = errno;
   } else if (message.response_bytes == 0 || message.response_bytes > sizeof self->response) {
     self->error = EBADMSG;
@@ -111,7 +108,7 @@ static void on_thread(napi_env env, void *data) {
 static void tell(napi_env env, const question *self) {
   char code[ERROR_CODE_BYTES];
   void *bytes;
-  napi_value function, receiver, buffer, exception, arguments[2];
+  napi_value function, receiver, buffer, arguments[2];
   if (self->error == 0) {
     if (napi_get_null(env, &arguments[0]) != napi_ok ||
         napi_create_arraybuffer(env, self->response_bytes, &bytes, &buffer) != napi_ok) {
@@ -133,10 +130,7 @@ static void tell(napi_env env, const question *self) {
       napi_get_global(env, &receiver) != napi_ok) {
     return;
   }
-  if (napi_call_function(env, receiver, function, 2, arguments, NULL) != napi_ok &&
-      napi_get_and_clear_last_exception(env, &exception) == napi_ok) {
-    napi_fatal_exception(env, exception);
-  }
+  if (napi_call_function(env, receiver, function, 2, arguments, NULL) != napi_ok) rethrow(env);
 }
 
 static void discard(napi_env env, question *self) {
@@ -184,8 +178,6 @@ static napi_value nsm_request(napi_env env, napi_callback_info info) {
   }
   return NULL;
 }
-
-// --- the process ---------------------------------------------------------------------------------
 
 // hardenProcess(): no core dump, not even after a crash, and no other process may attach or read
 // this one's memory.

@@ -3,8 +3,8 @@
 // ours, because Node accepts only with the right to use the network, and the image has none.
 // Every descriptor that is made here is non-blocking and close-on-exec, and has one owner at any
 // time: this file until a function has returned it or a callback has taken it, then JavaScript. It
-// must never block, never keep a descriptor that nobody took, and never touch one that is not
-// AF_VSOCK. There are no globals: it may be loaded in any number of threads.
+// must never block, never keep a descriptor that nobody took, and never touch one that is neither
+// AF_VSOCK nor made here. There are no globals: it may be loaded in any number of threads.
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -24,8 +25,6 @@
 
 #define BACKLOG_COUNT_MAX 4096
 #define TIMEOUT_MS_MAX 600000
-
-// --- arguments -------------------------------------------------------------------------------------
 
 // A CID and a port, both of 32 bits.
 static bool read_address(napi_env env, const napi_value *values, struct sockaddr_vm *out) {
@@ -81,7 +80,7 @@ static int open_socket(void) {
   return socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-// --- listen(cid, port, backlog) -> fd ------------------------------------------------------------
+// listen(cid, port, backlog) -> fd
 
 static napi_value vsock_listen(napi_env env, napi_callback_info info) {
   napi_value values[3];
@@ -106,8 +105,6 @@ static napi_value vsock_listen(napi_env env, napi_callback_info info) {
   return give_fd(env, fd);
 }
 
-// --- offering a descriptor to JavaScript ---------------------------------------------------------
-
 // Looks for a handle of the loop that has the descriptor.
 typedef struct {
   int fd;
@@ -120,14 +117,22 @@ static void compare_handle(uv_handle_t *handle, void *data) {
   if (uv_fileno(handle, &fd) == 0 && fd == self->fd) self->is_found = true;
 }
 
-// Whether a stream of this thread has the descriptor. When a thread is ended, JavaScript stops
-// anywhere, also between taking a descriptor and saying so; the stream is then closed by Node.
+// Whether a stream of this thread has the descriptor.
 static bool is_owned(napi_env env, int fd) {
   uv_loop_t *loop;
   search self = {.fd = fd};
   if (napi_get_uv_event_loop(env, &loop) != napi_ok) return false;
   uv_walk(loop, compare_handle, &self);
   return self.is_found;
+}
+
+// Whether the descriptor is still the file that was offered, and nobody's. When JavaScript throws
+// or its thread is ended, it stops anywhere, also between taking a descriptor and saying so: Node
+// closes the stream then, or has done so, and the number may be another thread's by now.
+static bool is_left(napi_env env, int fd, const struct stat *offered) {
+  struct stat now;
+  return fstat(fd, &now) == 0 && now.st_dev == offered->st_dev &&
+         now.st_ino == offered->st_ino && !is_owned(env, fd);
 }
 
 // The arguments of a call: (null, fd, cid) or (code, -1, 0).
@@ -145,27 +150,27 @@ static bool write_offer(napi_env env, int error, int fd, unsigned int cid, napi_
 // taken the descriptor. If it refuses, throws or can't run any more, the descriptor is closed.
 static void offer(napi_env env, napi_ref callback, int error, int fd, unsigned int cid) {
   bool is_taken = false;
+  struct stat offered = {0};
+  if (fd >= 0) fstat(fd, &offered);
   napi_handle_scope scope;
-  napi_value function, receiver, result, exception, arguments[3];
+  napi_value function, receiver, result, arguments[3];
   if (napi_open_handle_scope(env, &scope) == napi_ok) {
     if (napi_get_reference_value(env, callback, &function) == napi_ok && function != NULL &&
         napi_get_global(env, &receiver) == napi_ok &&
         write_offer(env, error, fd, cid, arguments)) {
       if (napi_make_callback(env, NULL, receiver, function, 3, arguments, &result) == napi_ok) {
+        // There is no answer of a thread that is being ended, although nothing has failed.
         if (napi_get_value_bool(env, result, &is_taken) != napi_ok) is_taken = false;
       } else {
-        is_taken = fd >= 0 && is_owned(env, fd);
-        if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) {
-          napi_fatal_exception(env, exception);
-        }
+        rethrow(env);
       }
     }
     napi_close_handle_scope(env, scope);
   }
-  if (fd >= 0 && !is_taken) close(fd);
+  if (fd >= 0 && !is_taken && is_left(env, fd, &offered)) close(fd);
 }
 
-// --- accept(fd, callback) -> acceptor, resume(acceptor), stop(acceptor) ---------------------------
+// accept(fd, callback) -> acceptor, resume(acceptor), stop(acceptor)
 //
 // One `acceptor` per listening descriptor, which it owns. JavaScript holds it as an External, which
 // is referenced from here for as long as the poll handle is open: the finalizer, which frees it,
@@ -269,11 +274,9 @@ static napi_value vsock_accept(napi_env env, napi_callback_info info) {
   int fd;
   struct sockaddr_vm address;
   uv_loop_t *loop;
-  if (!read_arguments(env, info, 2, values) ||
-      !read_socket(env, values[0], getsockname, &fd, &address)) {
-    return NULL;
-  }
+  if (!read_arguments(env, info, 2, values)) return NULL;
   if (!is_function(env, values[1])) return throw_argument(env, "not a function");
+  if (!read_socket(env, values[0], getsockname, &fd, &address)) return NULL;
   acceptor *self = calloc(1, sizeof *self);
   if (self == NULL) return throw_errno(env, "accept", ENOMEM);
   self->env = env;
@@ -324,7 +327,7 @@ static napi_value vsock_stop(napi_env env, napi_callback_info info) {
   return NULL;
 }
 
-// --- connect(cid, port, timeoutMs, callback) -----------------------------------------------------
+// connect(cid, port, timeoutMs, callback)
 //
 // One `attempt` per call, on the heap, freed in one place (on_attempt_closed). Its life: started,
 // polled until the kernel decides, then its poll handle is closed, and only then the descriptor is
@@ -377,10 +380,12 @@ static void on_decided(uv_poll_t *poll, int status, int events) {
   socklen_t length = sizeof error;
   if (getsockopt(self->fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) error = errno;
   if (error == 0 && status != 0) error = EIO;
-  // Writable without an error is not yet proof of a connection: somebody has to be there.
+  // Writable without an error is not yet proof of a connection: nobody may be there any more.
   struct sockaddr_vm peer = {0};
   length = sizeof peer;
-  if (error == 0 && getpeername(self->fd, (struct sockaddr *)&peer, &length) != 0) error = errno;
+  if (error == 0 && getpeername(self->fd, (struct sockaddr *)&peer, &length) != 0) {
+    error = errno == ENOTCONN ? ECONNRESET : errno;
+  }
   self->error = error;
   self->peer_cid = peer.svm_cid;
   uv_close((uv_handle_t *)poll, on_attempt_closed);
@@ -448,8 +453,6 @@ static napi_value vsock_connect(napi_env env, napi_callback_info info) {
   }
   return NULL;
 }
-
-// --- who is there --------------------------------------------------------------------------------
 
 // peer(fd) -> { cid, port }: set by the kernel and the hypervisor, not by the peer.
 static napi_value vsock_peer(napi_env env, napi_callback_info info) {

@@ -3,13 +3,9 @@
 // which is wrong on purpose.
 
 import { readFileSync } from "node:fs";
-
-/** On the kernel's command line: the host's Unix time in milliseconds. */
-export const TIME_PARAMETER = "redoubt.time";
+import { readParameter, TIME_PARAMETER } from "./parameters.ts";
 
 export function hypervisorTimeMs(): number {
-  const parameters = readFileSync("/proc/cmdline", "utf8");
-  const startMs = Number(new RegExp(`${TIME_PARAMETER}=(\\d+)`).exec(parameters)?.[1]);
   const uptimeSeconds = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
-  return Math.round(startMs + uptimeSeconds * 1000);
+  return Math.round(Number(readParameter(TIME_PARAMETER)) + uptimeSeconds * 1000);
 }

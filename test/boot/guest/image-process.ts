@@ -1,5 +1,5 @@
-// Runs the image's program as AWS's init does: in its own root, with the arguments of `/cmd` and the
-// environment of `/env`, in a session of its own, as root. It keeps what the program prints.
+// Runs the image's program as AWS's init does: in its own root, with the arguments of `/cmd` and
+// the environment of `/env`, in a session of its own, as root. It keeps what the program prints.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";

@@ -26,7 +26,9 @@ export async function check(
     return true;
   } catch (error) {
     const reason = error instanceof Error ? error.message : "threw something";
-    print(`not ok ${name}: ${reason.replaceAll(/\s*\n\s*/g, " | ")} (${secondsSince(startedMs)} s)`);
+    print(
+      `not ok ${name}: ${reason.replaceAll(/\s*\n\s*/g, " | ")} (${secondsSince(startedMs)} s)`,
+    );
     return false;
   }
 }

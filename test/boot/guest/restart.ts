@@ -12,10 +12,13 @@ export async function checkRestart(
   publicKey: string,
 ): Promise<BootedEnclave | null> {
   let enclave: BootedEnclave | null = null;
-  const isUp = await check("a new boot of the enclave becomes ready on the same parent", async () => {
-    enclave = await BootedEnclave.start();
-    await signer.awaitReady();
-  });
+  const isUp = await check(
+    "a new boot of the enclave becomes ready on the same parent",
+    async () => {
+      enclave = await BootedEnclave.start();
+      await signer.awaitReady(enclave);
+    },
+  );
   if (!isUp) return enclave;
   await check("it says from which slot it signs, and signs from there on", async () => {
     const { refusals } = await signFirstVote(signer, publicKey);

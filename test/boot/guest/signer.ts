@@ -3,17 +3,18 @@
 
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import { type Manifest, parseManifest } from "../../../enclave/core/manifest.ts";
 import { command as stateCommand } from "../../../scripts/cli/state.ts";
 import { MAIN_PATH } from "../../../scripts/image/command.ts";
-import { logFileOf, startKms, startParent } from "../../../scripts/local/stack.ts";
 import { type Layout, layoutOf, makeFolders } from "../../../scripts/local/layout.ts";
 import { parseStartOptions } from "../../../scripts/local/options.ts";
 import type { Program } from "../../../scripts/local/program.ts";
 import { writeParentConfig } from "../../../scripts/local/setup.ts";
 import { SignClient } from "../../../scripts/local/sign-client.ts";
+import { logFileOf, startKms, startParent } from "../../../scripts/local/stack.ts";
 import { LINK_PORT } from "../../../shared/nitro-ports.ts";
-import { ImageProcess, IMAGE_ROOT, imageCommandLine } from "./image-process.ts";
+import { IMAGE_ROOT, ImageProcess, imageCommandLine } from "./image-process.ts";
 import { until } from "./report.ts";
 import { SimulatedNsm } from "./stand-ins.ts";
 
@@ -59,6 +60,8 @@ function compositionCommand(): readonly string[] {
   const source = readFileSync(join(import.meta.dirname, "..", COMPOSITION), "utf8");
   writeFileSync(join(folder, COMPOSITION), source.replaceAll('"../../', '"/app/'));
   copyFileSync(layout.caCertificate, join(folder, "ca.crt"));
+  // What the composition tries to import, and must not be able to.
+  writeFileSync(join(IMAGE_ROOT, "tmp/probe.mjs"), "export {};\n");
   const command = imageCommandLine();
   if (command.at(-1) !== MAIN_PATH) throw new Error("the image's command ends otherwise");
   return [
@@ -107,19 +110,26 @@ export class GuestSigner {
     return this.#parent.pid;
   }
 
-  async awaitReady(): Promise<void> {
+  async awaitReady(enclave: BootedEnclave): Promise<void> {
     let last = "";
     const ready = until("for readiness", READY_DEADLINE_MS, async () => {
       const answer = await fetch(`${this.#operationsUrl}/readyz`).catch(() => null);
       last = answer === null ? "no answer" : await answer.text();
       return answer?.ok === true ? true : null;
     });
-    const ended = this.#parent.exited.then(() => {
+    const parentEnd = this.#parent.exited.then(() => {
       throw new Error("the parent ended");
     });
-    await Promise.race([ready, ended]).catch((error: unknown) => {
-      throw new Error(`${String(error)}: ${last}; parent: ${tailOf("parent")}`);
+    const enclaveEnd = enclave.process.ended.then(() => {
+      throw new Error("the enclave ended");
     });
+    await Promise.race([ready, parentEnd, enclaveEnd]).catch((error: unknown) => {
+      const { output, errors } = enclave.process;
+      const logs = `parent: ${tailOf("parent")}\nenclave: ${output}${errors}`;
+      throw new Error(`${String(error)}: ${last}\n${logs}`);
+    });
+    // They may end later, when nobody listens to this any more.
+    for (const end of [parentEnd, enclaveEnd]) end.catch(() => undefined);
   }
 
   async initState(): Promise<void> {
@@ -139,17 +149,19 @@ export class GuestSigner {
   }
 }
 
-/** Of a local run's configuration, with the addresses of a Nitro one; the rest is its default. */
+const PARENT_CONFIG = z.looseObject({
+  enclave: z.unknown(),
+  store: z.looseObject({ listen: z.string().optional() }),
+  relay: z.looseObject({ listen: z.string().optional() }),
+});
+
+/** Of a local run's configuration, with the address of a Nitro one; where it listens follows. */
 function reachOverVsock(): void {
-  const config: unknown = JSON.parse(readFileSync(layout.parentConfig, "utf8"));
-  const part = (name: string): object => Object(Reflect.get(Object(config), name));
-  const nitro = {
-    ...Object(config),
-    enclave: { address: `vsock://${LOOPBACK_CID}:${LINK_PORT}` },
-    store: { ...part("store"), listen: undefined },
-    relay: { ...part("relay"), listen: undefined },
-  };
-  writeFileSync(layout.parentConfig, JSON.stringify(nitro));
+  const config = PARENT_CONFIG.parse(JSON.parse(readFileSync(layout.parentConfig, "utf8")));
+  config.enclave = { address: `vsock://${LOOPBACK_CID}:${LINK_PORT}` };
+  delete config.store.listen;
+  delete config.relay.listen;
+  writeFileSync(layout.parentConfig, JSON.stringify(config));
 }
 
 export function tailOf(program: string): string {

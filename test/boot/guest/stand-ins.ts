@@ -7,10 +7,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  CLOCK_SOURCE_FILE,
-  ENTROPY_SOURCE_FILE,
-} from "../../../enclave/platform/node-flags.ts";
+import { CLOCK_SOURCE_FILE, ENTROPY_SOURCE_FILE } from "../../../enclave/platform/node-flags.ts";
 import { IMAGE_ROOT } from "./image-process.ts";
 import { until } from "./report.ts";
 

@@ -12,7 +12,7 @@ export async function checkVsock(): Promise<void> {
   const child = spawn(process.execPath, ["--no-warnings", PROGRAM], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const closed = once(child, "close");
+  const closing = once(child, "close");
   let summary = "";
   let printedCount = 0;
   for await (const line of createInterface({ input: child.stdout })) {
@@ -20,11 +20,11 @@ export async function checkVsock(): Promise<void> {
     else if (/^(not )?ok /.test(line)) {
       printedCount += 1;
       print(line.replace(/^((not )?ok) (\d+ - )?/, "$1 vsock: "));
-    } else note(line);
+    } else note(line.replace(/^# /, ""));
   }
-  const [code]: readonly unknown[] = await closed;
+  const closed: readonly unknown[] = await closing;
   const [, passed = "", failed = ""] = /^(\d+) passed, (\d+) failed$/.exec(summary) ?? [];
   const isWhole = Number(passed) + Number(failed) === printedCount && printedCount > 0;
-  const isRight = code === 0 && failed === "0" && isWhole;
+  const isRight = closed[0] === 0 && failed === "0" && isWhole;
   print(`${isRight ? "ok" : "not ok"} the checks of the vsock layer ran to their end: ${summary}`);
 }

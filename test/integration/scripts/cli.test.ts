@@ -50,6 +50,16 @@ function redoubt(args: readonly string[], cwd = ROOT): Promise<Run> {
   return start(process.execPath, ["--no-warnings", main, ...args], cwd);
 }
 
+/** A script with Node as $0 and our program as $1. */
+function shell(script: string): Promise<Run> {
+  return start("sh", ["-c", script, process.execPath, join(ROOT, "scripts/cli/main.ts")]);
+}
+
+/** Its output goes to a pipe that nobody reads, its exit code to stderr. */
+function unread(args: string): Promise<Run> {
+  return shell(`{ "$0" --no-warnings "$1" ${args}; echo $? >&2; } | true`);
+}
+
 async function withAdmin(
   options: Partial<FakeAdminOptions>,
   run: (admin: FakeAdmin) => Promise<void>,
@@ -106,6 +116,12 @@ describe("redoubt", () => {
     const run = await redoubt(["state", "import", "--nonsense", "--help"]);
     assert.equal(run.code, 0);
     assert.match(run.out, /^redoubt state:/);
+  });
+
+  it("ends with its exit code although nobody reads, and with 1 when nothing can be written", async () => {
+    assert.equal((await unread("verify /dev/null")).error, "1\n");
+    assert.equal((await unread("--help")).error, "0\n");
+    assert.equal((await shell('"$0" --no-warnings "$1" --help > /dev/full')).code, 1);
   });
 
   it("starts through its launcher, from another folder and through links", async () => {

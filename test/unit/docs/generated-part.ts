@@ -49,7 +49,9 @@ function keyPolicyText(): string {
     adminArns: [`${PAGE_ROLE}-kms-admin`],
     pcrs: new Map([
       [0, [new Uint8Array(48).fill(1, 47)]],
-      [16, [new Uint8Array(48).fill(2, 47)]],
+      [1, [new Uint8Array(48).fill(2, 47)]],
+      [2, [new Uint8Array(48).fill(3, 47)]],
+      [16, [new Uint8Array(48).fill(4, 47)]],
     ]),
   });
   return `\`\`\`json\n${JSON.stringify(policy, null, 2)}\n\`\`\`\n`;

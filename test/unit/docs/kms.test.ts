@@ -11,9 +11,14 @@ const STRANGER = "arn:aws:iam::111122223333:role/some-administrator";
 const BUNDLE = { "kms:EncryptionContext:redoubt:bundle": "00112233445566778899aabbccddeeff" };
 const PURPOSE = { ...BUNDLE, "kms:EncryptionContext:redoubt:purpose": "redoubt/keys" };
 const OTHER_PURPOSE = { ...BUNDLE, "kms:EncryptionContext:redoubt:purpose": "other" };
-const PCR0 = { "kms:RecipientAttestation:PCR0": "1".padStart(96, "0") };
-const PCR16 = { "kms:RecipientAttestation:PCR16": "2".padStart(96, "0") };
-const OTHER_PCR16 = { "kms:RecipientAttestation:PCR16": "3".padStart(96, "0") };
+const PARTS = {
+  "kms:RecipientAttestation:PCR1": "2".padStart(96, "0"),
+  "kms:RecipientAttestation:PCR2": "3".padStart(96, "0"),
+};
+const PCR0 = { "kms:RecipientAttestation:PCR0": "1".padStart(96, "0"), ...PARTS };
+const OTHER_PARTS = { ...PCR0, "kms:RecipientAttestation:PCR1": "5".padStart(96, "0") };
+const PCR16 = { "kms:RecipientAttestation:PCR16": "4".padStart(96, "0") };
+const OTHER_PCR16 = { "kms:RecipientAttestation:PCR16": "5".padStart(96, "0") };
 
 type Row = readonly [
   what: string,
@@ -28,7 +33,14 @@ const ROWS: readonly Row[] = [
   ["no context", PARENT, "kms:Decrypt", { ...PCR0, ...PCR16 }, "denied"],
   ["another purpose", PARENT, "kms:Decrypt", { ...OTHER_PURPOSE, ...PCR0, ...PCR16 }, "denied"],
   ["no PCR16", PARENT, "kms:Decrypt", { ...PURPOSE, ...PCR0 }, "explicitly denied"],
-  ["no PCR0", PARENT, "kms:Decrypt", { ...PURPOSE, ...PCR16 }, "explicitly denied"],
+  ["no PCR0", PARENT, "kms:Decrypt", { ...PURPOSE, ...PARTS, ...PCR16 }, "explicitly denied"],
+  [
+    "an image cut elsewhere",
+    PARENT,
+    "kms:Decrypt",
+    { ...PURPOSE, ...OTHER_PARTS, ...PCR16 },
+    "explicitly denied",
+  ],
   [
     "another manifest",
     PARENT,

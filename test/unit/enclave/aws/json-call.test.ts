@@ -235,6 +235,12 @@ for (const [title, text, outcome] of ANSWERS) {
     assert.deepEqual(await outcomeOf(context, endpoint), outcome);
     assert.equal(endpoint.dialled.length, 1, "it is asked once");
   });
+
+  test(`a call leaves no stream when the endpoint stays after ${title}`, async (context) => {
+    const endpoint = await say(context, text, false);
+    await outcomeOf(context, endpoint, { deadlineMs: 60 });
+    for (const stream of endpoint.dialled) if (!stream.closed) await once(stream, "close");
+  });
 }
 
 test("what follows an answer is never part of it", async (context) => {

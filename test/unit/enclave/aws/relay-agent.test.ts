@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { X509Certificate } from "node:crypto";
+import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
@@ -95,6 +95,22 @@ test("TLS takes version 1.2 and no older one", async (context) => {
     "refused",
   );
   assert.equal(await codeOfChain(context, chain, {}, { ...weak, maxVersion: "TLSv1.2" }), "open");
+});
+
+test("TLS 1.2 takes no cipher without forward secrecy or authenticated encryption", async (context) => {
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey;
+  const rsaLeaf = issueLeaf(middle, { key: rsa });
+  for (const [own, ciphers, code] of [
+    [rsaLeaf, "ECDHE-RSA-AES128-GCM-SHA256", "open"],
+    [leaf, "ECDHE-ECDSA-AES256-GCM-SHA384", "open"],
+    [rsaLeaf, "AES128-GCM-SHA256", "refused"],
+    [rsaLeaf, "DHE-RSA-AES128-GCM-SHA256", "refused"],
+    [rsaLeaf, "ECDHE-RSA-AES128-SHA", "refused"],
+    [leaf, "ECDHE-ECDSA-AES128-SHA256", "refused"],
+  ] as const) {
+    const tls = { ciphers, dhparam: "auto", maxVersion: "TLSv1.2" } as const;
+    assert.equal(await codeOfChain(context, [own, middle], {}, tls), code, ciphers);
+  }
 });
 
 test("no connection resumes the session of another", async (context) => {
@@ -197,6 +213,21 @@ test("what a server shows beside its path does not count", async (context) => {
   const twin = issue({ name: "middle", issuer: root, key: middle.key, toDays: 10 });
   assert.equal(await codeOfChain(context, [leaf, twin, middle], options), "open");
   assert.equal(await codeOfChain(context, [leaf, twin], options), "refused");
+});
+
+test("a valid certificate that leads nowhere does not hide the one that leads to the anchor", async (context) => {
+  const expired = issue({ name: "middle", issuer: root, key: middle.key, toDays: 10 });
+  const nowhere = issue({ name: "middle", issuer: otherRoot, key: middle.key });
+  // OpenSSL goes by the first one; at trusted time only the last one counts.
+  const options = { nowMs: () => inDays(100) };
+  assert.equal(await codeOfChain(context, [leaf, expired, nowhere, middle], options), "open");
+  assert.equal(await codeOfChain(context, [leaf, expired, nowhere], options), "refused");
+});
+
+test("a server shows 8 certificates beside its own, and no more", async (context) => {
+  const others = Array.from({ length: 8 }, () => issue({ name: "middle", issuer: otherRoot }));
+  assert.equal(await codeOfChain(context, [leaf, middle, ...others.slice(1)]), "open");
+  assert.equal(await codeOfChain(context, [leaf, middle, ...others]), "refused");
 });
 
 test("the relay's own refusal is told apart from TLS", async (context) => {

@@ -27,7 +27,9 @@ const CODES: Readonly<Record<string, string>> = {
   InternalFailure: "KMS_UNAVAILABLE",
   KMSInternalException: "KMS_UNAVAILABLE",
   KeyUnavailableException: "KMS_UNAVAILABLE",
+  RequestAbortedException: "KMS_UNAVAILABLE",
   RequestExpired: "KMS_UNAVAILABLE",
+  RequestTimeoutException: "KMS_UNAVAILABLE",
   ServiceUnavailable: "KMS_UNAVAILABLE",
 };
 

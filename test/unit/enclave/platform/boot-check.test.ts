@@ -21,7 +21,7 @@ const GOOD: BootFacts = {
   entropySource: "nsm-hwrng",
   imagePcrs: [LOCKED, LOCKED, LOCKED],
   nodeFlags: NODE_FLAGS,
-  nodeOptions: null,
+  environment: ["PATH"],
   hasRight: () => false,
 };
 
@@ -49,7 +49,9 @@ describe("decideBoot", () => {
     ["an unknown processor", { architecture: "riscv64" }, "BOOT_CLOCK"],
     ["entropy from elsewhere", { entropySource: "virtio_rng.0" }, "BOOT_ENTROPY"],
     ["no source of entropy", { entropySource: null }, "BOOT_ENTROPY"],
-    ["options in the environment", { nodeOptions: "" }, "BOOT_UNCONFINED"],
+    ["no environment", { environment: [] }, null],
+    ["options in the environment", { environment: ["NODE_OPTIONS"] }, "BOOT_UNCONFINED"],
+    ["another variable", { environment: ["PATH", "SSL_CERT_FILE"] }, "BOOT_UNCONFINED"],
     ["no flags", { nodeFlags: [] }, "BOOT_UNCONFINED"],
   ];
   for (const [name, facts, code] of rows) {
@@ -69,9 +71,24 @@ describe("decideBoot", () => {
     });
   }
 
-  it("takes more flags: they are measured with the command", () => {
-    assert.equal(codeOf({ nodeFlags: [...NODE_FLAGS, "--no-warnings"] }), null);
+  it("takes more files to read: that right ends with the start", () => {
+    assert.equal(codeOf({ nodeFlags: [...NODE_FLAGS, "--allow-fs-read=/run/*"] }), null);
   });
+
+  const more = [
+    "--allow-fs-write=/tmp/x",
+    "--allow-net",
+    "--import=/tmp/x.mjs",
+    "--inspect",
+    "--no-disallow-code-generation-from-strings",
+    "--no-permission",
+    "--disable-proto=delete",
+  ];
+  for (const flag of more) {
+    it(`refuses a Node with ${flag} too`, () => {
+      assert.equal(codeOf({ nodeFlags: [...NODE_FLAGS, flag] }), "BOOT_UNCONFINED");
+    });
+  }
 });
 
 describe("verifyBoot", () => {

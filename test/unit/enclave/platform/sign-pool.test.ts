@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { PublicKey, SecretKey, Signature, verify } from "@chainsafe/blst";
 import type { RootSigner } from "../../../../enclave/core/ports.ts";
 import { startSignPool } from "../../../../enclave/platform/sign-pool.ts";
@@ -110,4 +112,17 @@ test("as many secrets as signers, or it is a bug", async () => {
   const signers = KEYS.map(({ signer }) => signer);
   await assert.rejects(pool.add(signers, sharedSecrets(1, 2)), { name: "InvariantError" });
   await pool.close();
+});
+
+test("a confined thread signs, and has given back what it needed to start", () => {
+  const root = fileURLToPath(new URL("../../../../", import.meta.url));
+  const child = spawnSync(process.execPath, [
+    "--permission",
+    "--allow-addons",
+    "--allow-worker",
+    `--allow-fs-read=${root}*`,
+    "--no-warnings",
+    `${root}test/fakes/confined-pool.ts`,
+  ]);
+  assert.equal(String(child.stdout), '{"count":60,"rights":[]}', String(child.stderr));
 });

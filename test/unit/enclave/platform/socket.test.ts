@@ -9,6 +9,10 @@ import { connectTo, listenOn } from "../../../../enclave/platform/socket.ts";
 import { openVsockOver } from "../../../../enclave/platform/vsock.ts";
 import type { Address } from "../../../../shared/address.ts";
 
+function withoutAddon() {
+  return openVsockOver(null);
+}
+
 function folderOf(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "redoubt-enclave-socket-"));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -89,10 +93,9 @@ describe("the enclave's sockets", () => {
 
   test("refuse vsock without its addon, never taking another kind instead", async () => {
     const address: Address = { kind: "vsock", cid: 3, port: 8000 };
-    const open = () => openVsockOver(null);
-    const socket = await connectTo(address, open);
+    const socket = await connectTo(address, withoutAddon);
     assert.equal(socket.ok ? "connected" : socket.error.code, "LINK_DOWN");
-    await assert.rejects(listenOn(address, () => {}, open));
+    await assert.rejects(listenOn(address, () => {}, withoutAddon));
   });
 });
 

@@ -121,6 +121,22 @@ test("listEnclaves answers NITRO_CLI_FAILED when there is no such program", asyn
   assert.deepEqual(list.error, { code: "NITRO_CLI_FAILED", detail: ["ENOENT"] });
 });
 
+test("listEnclaves answers NITRO_CLI_FAILED when the system can't even try to start it", async (context) => {
+  const cli = new FakeNitroCli();
+  context.after(() => cli.remove());
+  cli.answer([]);
+  for (const [program, code] of [
+    [`${cli.path}/nitro-cli`, "ENOTDIR"],
+    [`/${"a".repeat(300)}`, "ENAMETOOLONG"],
+  ] as const) {
+    const list = await listEnclaves(program, 1);
+    assert.ok(!list.ok);
+    assert.deepEqual(list.error, { code: "NITRO_CLI_FAILED", detail: [code] });
+  }
+  // Longer than the deadline: nothing may be left that still waits for a program.
+  await new Promise((settle) => setTimeout(settle, 20));
+});
+
 test("listEnclaves gives up on a program that hangs, and on one that left a child behind", async (context) => {
   const cli = new FakeNitroCli();
   context.after(() => cli.remove());

@@ -165,7 +165,7 @@ for (const [host, port] of [
     const refused = {
       level: "warn",
       event: "relay.refused",
-      fields: { code: "RELAY_HOST_DENIED" },
+      fields: { code: "RELAY_HOST_DENIED", host: `${host}:${port}` },
     };
     assert.deepEqual(log.lines, [refused]);
     assert.equal(relay.stats().refusedCounts.RELAY_HOST_DENIED, 1);

@@ -131,5 +131,7 @@ describe("parseSource", () => {
       assert.equal(parseSource(bytes).ok, false, JSON.stringify(value).slice(0, 80));
     }
     assert.equal(parseSource(Uint8Array.of(0x7b, 0xff)).ok, false);
+    const twice = JSON.stringify(good).replace("{", '{"docum\\u0065nt":"AQ==",');
+    assert.equal(parseSource(new TextEncoder().encode(twice)).ok, false);
   });
 });

@@ -78,6 +78,7 @@ describe("redoubt policy", () => {
     assert.equal(exitCode, 0);
     assert.deepEqual(JSON.parse(stdout), JSON.parse(JSON.stringify(buildKeyPolicy(PLAN))));
     assert.match(stderr, /bypass-policy-lockout-safety-check/);
+    assert.match(stderr, /IMAGE_PARTS_UNPINNED/);
     assert.match(stderr, /CloudTrail/);
   });
 
@@ -178,7 +179,9 @@ describe("redoubt policy", () => {
 
 describe("redoubt policy lint", () => {
   it("finds no hole in what the command wrote, also as the AWS CLI prints it", async () => {
-    const { stdout } = await runPolicy([...WHO, ...PCRS]);
+    const parts = ["--pcr", `1=${IMAGE_HEX}`, "--pcr", `2=${IMAGE_HEX}`];
+    const { stdout, stderr } = await runPolicy([...WHO, ...PCRS, ...parts]);
+    assert.doesNotMatch(stderr, /IMAGE_PARTS_UNPINNED/);
     const wrapped = JSON.stringify({ Policy: stdout, PolicyName: "default" });
     for (const text of [stdout, wrapped]) {
       const verdict = await runPolicy(["lint", file("good.json", text), "--json"]);
@@ -203,7 +206,7 @@ describe("redoubt policy lint", () => {
     const holed = await runPolicy(["lint", file("holed.json", textOfDraft(draft))]);
     assert.equal(holed.exitCode, 1);
     assert.match(holed.stdout, /^hole +DECRYPT_NOT_DENIED +policy: /m);
-    assert.match(holed.stdout, /^1 holes, 1 warnings$/m);
+    assert.match(holed.stdout, /^1 holes, 2 warnings$/m);
   });
 
   it("says who can change the policy", async () => {

@@ -99,7 +99,11 @@ function file(name: string, content: string | Uint8Array): void {
   writeFileSync(at(name), content);
 }
 
-type Printed = { checks: readonly { name: string; code: string | null }[]; notes: string[] };
+type Printed = {
+  readonly checks: readonly { name: string; code: string | null }[];
+  readonly notChecked: readonly { name: string }[];
+  readonly notes: readonly string[];
+};
 
 async function verify(target: string, ...args: readonly string[]) {
   const paths = args.map((text) => (text.startsWith("-") || text.includes("=") ? text : at(text)));
@@ -110,6 +114,7 @@ async function verify(target: string, ...args: readonly string[]) {
   return {
     verdict: [outcome.exitCode, failures.map((check) => `${check.name} ${check.code ?? ""}`)],
     names: printed.checks.map((check) => check.name),
+    notChecked: printed.notChecked,
     notes: printed.notes,
     stderr: outcome.stderr,
   };
@@ -202,13 +207,31 @@ describe("redoubt verify --release", () => {
     });
   }
 
-  test("says what was not compared, and that a dirty release can't be rebuilt", async () => {
-    const all = ["--release", "release", "--manifest", "manifest"];
-    const notes = await notesOf(...all);
-    assert.equal((await notesOf("--release", "release")).length, notes.length + 2);
-    assert.equal((await notesOf("--release", "dirty", ...all.slice(2))).length, notes.length + 1);
-    const unpinned = await notesOf("--manifest", "manifest");
-    assert.ok(unpinned.some((note) => note.startsWith("PCR0 was not compared")));
-    assert.ok((await notesOf()).some((note) => note.startsWith("no --release and no --pcr")));
+  test("says what was not checked, to programs and to people", async () => {
+    const pcr0 = `0=${encodeHex(pcr(0))}`;
+    const rows: readonly (readonly [readonly string[], string])[] = [
+      [[], "image manifest keys nonce"],
+      [["--pcr", `1=${encodeHex(pcr(1))}`], "image manifest keys nonce"],
+      [["--pcr", pcr0], "image-parts manifest keys nonce"],
+      [["--pcr", pcr0, "--pcr", `1=${encodeHex(pcr(1))}`], "image-parts manifest keys nonce"],
+      [["--release", "release"], "manifest keys nonce"],
+      [["--manifest", "manifest"], "image keys nonce"],
+      [["--release", "release", "--manifest", "manifest", "--keys", "keys"], "nonce"],
+    ];
+    for (const [args, omitted] of rows) {
+      const { verdict, notChecked } = await verify("answer", ...args);
+      assert.deepEqual([verdict, notChecked.map(({ name }) => name).join(" ")], [[0, []], omitted]);
+    }
+    const foreign = await verify("foreign");
+    assert.deepEqual(foreign.verdict, [0, []]);
+    assert.equal(foreign.notChecked[0]?.name, "statement");
+    const text = (await runVerify([at("answer"), ...base])).stdout;
+    assert.equal(text.match(/^---- {2}\S+ +not checked: /gm)?.length, 4);
+  });
+
+  test("says that a dirty release can't be rebuilt, and that the root is another", async () => {
+    const notes = await notesOf("--release", "release");
+    assert.equal((await notesOf("--release", "dirty")).length, notes.length + 1);
+    assert.ok(notes.some((note) => note.includes("--root")));
   });
 });

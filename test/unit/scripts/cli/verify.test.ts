@@ -176,7 +176,7 @@ describe("redoubt verify of a file", () => {
   }
 });
 
-type Handler = (request: IncomingMessage) => Promise<{ status: number; body: string }>;
+type Handler = (request: IncomingMessage) => Promise<{ status: number; body: string | Buffer }>;
 
 function nonceOf(request: IncomingMessage): Uint8Array {
   const text = new URL(request.url ?? "", "http://x").searchParams.get("nonce");
@@ -243,6 +243,21 @@ describe("redoubt verify of a URL", () => {
       assert.equal((await verify(origin, "--root", rootPath)).exitCode, 1);
     });
   });
+});
+
+const empty: Handler = () => Promise.resolve({ status: 200, body: "" });
+
+const bare: Handler = async (request) => {
+  const { document } = await answerOver(nonceOf(request), Date.now());
+  return { status: 200, body: Buffer.from(document, "base64") };
+};
+
+test("redoubt verify of a URL takes no bare document, which would be checked less", async () => {
+  for (const handler of [empty, bare]) {
+    await serving(handler, async (origin) => {
+      assert.equal((await verify(origin, "--root", rootPath)).exitCode, 1);
+    });
+  }
 });
 
 test("redoubt verify prints its verdict for people, with a hint at expired files", async () => {

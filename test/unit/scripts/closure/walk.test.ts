@@ -100,6 +100,33 @@ describe("walkClosure", () => {
     ]);
   });
 
+  it("counts an addon's headers, each once, and names those that can't be followed", () => {
+    const native = "enclave/platform/native";
+    write({
+      "enclave/native.ts": `new URL("../build/a.node", import.meta.url);\nnew URL("../build/b.node", import.meta.url);\n`,
+      [`${native}/a.c`]: `#include <uv.h>\n#include "one.h"\n`,
+      [`${native}/b.c`]: ` # include "two.h" // why\n#include "one.h"\n`,
+      [`${native}/one.h`]: `#include "two.h"\n`,
+      [`${native}/two.h`]: `#include "one.h"\n\n`,
+      [`${native}/stray.h`]: `\n`,
+    });
+    const { addons, headers, faults } = walkClosure(root, ["enclave/native.ts"]);
+    assert.deepEqual(faults, []);
+    assert.deepEqual(
+      addons.map(({ source }) => source),
+      [`${native}/a.c`, `${native}/b.c`],
+    );
+    assert.deepEqual(headers, [
+      { path: `${native}/one.h`, lineCount: 1 },
+      { path: `${native}/two.h`, lineCount: 2 },
+    ]);
+    write({ [`${native}/b.c`]: `#include "none.h"\n#include "../far.h"\n#include NAME\n` });
+    assert.deepEqual(walkClosure(root, ["enclave/native.ts"]).faults, [
+      `${native}/b.c: an include that can't be followed`,
+      `${native}/none.h: no such file`,
+    ]);
+  });
+
   it("says the same whatever the order of the entries", () => {
     const entries = ["enclave/program.ts", "enclave/unused.ts"];
     const list = encodeClosure(walkClosure(root, entries));

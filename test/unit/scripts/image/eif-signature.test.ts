@@ -83,6 +83,14 @@ describe("isSignatureRight", () => {
   });
 });
 
+const OTHER_PEM = makeImageSigner("P-384").certificatePem;
+/** OpenSSL takes it for a certificate. */
+const OLDER = OTHER_PEM.replaceAll("CERTIFICATE", "X509 CERTIFICATE");
+
+function pemSection(pem: string): Uint8Array {
+  return encodeSection([...new TextEncoder().encode(pem)], COSE);
+}
+
 describe("parseEifSignature", () => {
   test("reads the certificate, its DER and the four parts of the signature", () => {
     const parsed = parseEifSignature(SECTION);
@@ -126,6 +134,8 @@ describe("parseEifSignature", () => {
     ["an empty certificate", encodeSection([], COSE)],
     ["a certificate in DER", encodeSection([...SIGNER.certificateDer], COSE)],
     ["a certificate that does not end", encodeSection(PEM.slice(0, -30), COSE)],
+    ["a certificate under its older name before it", pemSection(OLDER + PARTS.pem)],
+    ["a certificate in the middle of a line", pemSection(`x${OTHER_PEM}${PARTS.pem}`)],
     ["a certificate of other bytes", encodeSection(damagedPem(), COSE)],
     ["an empty COSE", encodeSection(PEM, [])],
     ["a tagged COSE", encodeSection(PEM, [0xd2, ...COSE])],

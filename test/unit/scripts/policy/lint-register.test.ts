@@ -52,6 +52,8 @@ describe("lintKeyPolicy on registers", () => {
     ["any document", "DECRYPT_UNATTESTED", beside({ Null: { [PCR0_KEY]: "false" } })],
     ["a TPM's register", "DECRYPT_UNATTESTED", equal({ NitroTPMPCR4: IMAGE_HEX })],
     ["PCR0 without PCR16", "MANIFEST_UNPINNED", equal({ 0: IMAGE_HEX })],
+    ["PCR0 alone", "IMAGE_PARTS_UNPINNED", equal({ 0: IMAGE_HEX, 16: MANIFEST_HEX })],
+    ["no PCR2", "IMAGE_PARTS_UNPINNED", equal({ 0: IMAGE_HEX, 1: IMAGE_HEX, 16: MANIFEST_HEX })],
     ["PCR16 without PCR0", "IMAGE_UNPINNED", equal({ 16: MANIFEST_HEX })],
     ["PCR1 and PCR2", "IMAGE_UNPINNED", equal({ 1: IMAGE_HEX, 2: IMAGE_HEX, 16: MANIFEST_HEX })],
     ["only the role", "MANIFEST_UNPINNED PCR_HOST_ONLY", equal({ 3: IMAGE_HEX })],

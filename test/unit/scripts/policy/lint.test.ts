@@ -155,18 +155,27 @@ describe("lintKeyPolicy on principals", () => {
     ],
     [
       "a service",
-      "DECRYPT_UNATTESTED",
+      "DECRYPT_UNATTESTED PRINCIPAL_SERVICE",
       add({ Principal: { Service: "lambda.amazonaws.com" }, ...decrypt, Condition: CONTEXT }),
     ],
+    [
+      "a service's policy",
+      "POLICY_BY_ANYONE PRINCIPAL_SERVICE",
+      add({ Principal: { AWS: ADMIN, Service: "cloudformation.amazonaws.com" }, ...put }),
+    ],
+    ["a service that reads", "", add({ Principal: { Service: "config.amazonaws.com" }, ...read })],
   ];
   testRows(rows, "Added");
 });
 
 describe("lintKeyPolicy", () => {
   it("finds nothing in what redoubt policy writes, in an upgrade window neither", () => {
-    assert.deepEqual(findingsOf(textOfDraft(draftOf())), []);
+    const image = new Map([0, 1, 2, 16].map((index) => [index, [IMAGE]]));
+    assert.deepEqual(findingsOf(textOfDraft(draftOf({ ...PLAN, pcrs: image }))), []);
     const pcrs = new Map([
       [0, [IMAGE, NEXT_IMAGE]],
+      [1, [IMAGE]],
+      [2, [IMAGE, NEXT_IMAGE]],
       [3, [IMAGE]],
       [8, [IMAGE]],
       [16, [MANIFEST]],
@@ -189,9 +198,10 @@ describe("lintKeyPolicy", () => {
 
   it("names the version that is missing or old", () => {
     const Statement = [...draftOf().values()];
-    assert.deepEqual(findingsOf(JSON.stringify({ Statement })), ["VERSION_MISSING@policy"]);
+    const expected = [`IMAGE_PARTS_UNPINNED@${ENCLAVE}`, "VERSION_MISSING@policy"];
+    assert.deepEqual(findingsOf(JSON.stringify({ Statement })), expected);
     const old = { Version: "2008-10-17", Statement };
-    assert.deepEqual(findingsOf(JSON.stringify(old)), ["VERSION_MISSING@policy"]);
+    assert.deepEqual(findingsOf(JSON.stringify(old)), expected);
   });
 
   it("names a statement without Sid by its place", () => {

@@ -60,6 +60,16 @@ describe("parseKeyPolicy", () => {
       ...STATEMENT,
       Principal: { AWS: `arn:aws:iam::${ACCOUNT}:role/*` },
     },
+    "the root in another spelling": {
+      ...STATEMENT,
+      Principal: { AWS: `arn:aws:sts::${ACCOUNT}:root` },
+    },
+    "a group as Principal": { ...STATEMENT, Principal: { AWS: `arn:aws:iam::${ACCOUNT}:group/x` } },
+    "an action with the Kelvin sign": { ...STATEMENT, Action: "\u212ams:Decrypt" },
+    "a condition key with the Kelvin sign": {
+      ...STATEMENT,
+      Condition: { StringEquals: { "\u212ams:RecipientAttestation:PCR0": "00" } },
+    },
     "a principal that is no ARN": { ...STATEMENT, Principal: { AWS: "redoubt" } },
     "Principal and NotPrincipal": { ...STATEMENT, NotPrincipal: "*" },
     "Action and NotAction": { ...STATEMENT, NotAction: "kms:Decrypt" },

@@ -43,8 +43,10 @@ describe("a composed release record", () => {
   });
 
   test("digests the closure as sha384sum would", () => {
-    const { files, addons } = imageClosure(ROOT);
-    const paths = [...files, ...addons.map(({ source }) => source)].sort();
+    const { files, addons, headers } = imageClosure(ROOT);
+    const built = [...addons.map(({ source }) => source), ...headers.map(({ path }) => path)];
+    assert.ok(built.includes("enclave/platform/native/arguments.h"));
+    const paths = [...files, ...built].sort();
     const lines = paths.map((path) => `${sha384(readFileSync(join(ROOT, path)))}  ${path}\n`);
     assert.equal(release.closure.fileCount, paths.length);
     assert.equal(release.closure.files, sha384(lines.join("")));

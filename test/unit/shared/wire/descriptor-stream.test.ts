@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import * as net from "node:net";
 import type { Server, Socket } from "node:net";
+import * as net from "node:net";
+import { describe, type TestContext, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { connect as connectTls, TLSSocket } from "node:tls";
-import { describe, type TestContext, test } from "node:test";
 import { loadVsock } from "../../../../enclave/platform/native.ts";
 import { type Deliver, DescriptorStreams } from "../../../../shared/wire/descriptor-stream.ts";
 import { TestCa } from "../../../fakes/tls-pki.ts";
@@ -67,7 +67,7 @@ async function serve(
         isServed = delivers[0]?.(fd) ?? false;
         return isServed;
       }
-      const socket = made.adopt(fd, isHalfOpen);
+      const socket = isServed ? made.adopt(fd, isHalfOpen) : null;
       if (socket !== null) ends.push(socket);
       return socket !== null;
     });
@@ -83,6 +83,11 @@ async function readAll(socket: Socket | TLSSocket): Promise<Buffer> {
   await once(socket, "end");
   return Buffer.concat(chunks);
 }
+
+// The suites below are left out without a word: this says why, once.
+test("this Node makes streams of descriptors", { skip }, () => {
+  assert.ok(streams() !== null);
+});
 
 describe("a stream over a descriptor", { skip }, () => {
   test("carries bytes both ways at once, and no faster than they are read", async (context) => {
@@ -140,10 +145,11 @@ describe("a stream over a descriptor", { skip }, () => {
     assert.ok(client !== null);
     const options = { ca: ca.cert, host: "127.0.0.1", minVersion: "TLSv1.3" } as const;
     const secure = connectTls({ socket: client, ...options });
+    await once(secure, "secureConnect");
+    assert.equal(secure.getProtocol(), "TLSv1.3");
     const bulk = randomBytes(BULK_BYTES / 4);
     secure.end(bulk);
     assert.ok((await readAll(secure)).equals(bulk));
-    assert.equal(secure.getProtocol(), "TLSv1.3");
   });
 
   test("is null for what is no open descriptor, which stays the caller's", () => {

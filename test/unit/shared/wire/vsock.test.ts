@@ -221,7 +221,9 @@ describe("connecting over vsock", () => {
       rig.random = random;
       rig.script.push("ECONNRESET");
       await rig.connect(2000);
-      const waits = rig.attempts.map(({ atMs }, index) => (rig.attempts[index + 1]?.atMs ?? 0) - atMs);
+      const waits = rig.attempts.map(
+        ({ atMs }, index) => (rig.attempts[index + 1]?.atMs ?? 0) - atMs,
+      );
       const expected = [4, 8, 16, 32, 64, 128, 250, 250].map((waitMs) => waitMs * factor);
       assert.deepEqual(waits.slice(0, 8), expected);
     });
@@ -301,16 +303,7 @@ describe("a Node that is not as it was is BOOT_ADDON", () => {
   }
 
   test("whose servers take no handle", async () => {
-    class Server extends FakeServer {
-      override readonly _listen2: never = undefined as never;
-    }
-    const ports = {
-      ...new Rig().ports,
-      net: {
-        ...net,
-        createServer: (_: object, onSocket: (socket: FakeSocket) => void) => new Server(onSocket),
-      },
-    };
+    const ports = { ...new Rig().ports, net: { ...net, createServer: createClosedServer } };
     const vsock = await verifyVsock(ports);
     assert.equal(vsock.ok ? "" : vsock.error.code, "BOOT_ADDON");
   });
@@ -322,13 +315,19 @@ describe("a Node that is not as it was is BOOT_ADDON", () => {
 
   test("or whose kernel has no AF_VSOCK", async () => {
     const rig = new Rig();
-    const listen = () => {
-      throw Object.assign(new Error("socket"), { code: "EAFNOSUPPORT" });
-    };
-    const vsock = await verifyVsock({ ...rig.ports, binding: { ...rig.binding, listen } });
+    const binding = { ...rig.binding, listen: failToListen };
+    const vsock = await verifyVsock({ ...rig.ports, binding });
     assert.equal(vsock.ok ? "" : vsock.error.code, "BOOT_ADDON");
   });
 });
+
+function createClosedServer(_: object, onSocket: (socket: FakeSocket) => void) {
+  return Object.assign(new FakeServer(onSocket), { _listen2: null });
+}
+
+function failToListen(): never {
+  throw Object.assign(new Error("socket"), { code: "EAFNOSUPPORT" });
+}
 
 test("isVsockBinding wants every method", () => {
   const { binding } = new Rig();
