@@ -16,7 +16,7 @@ const USAGE = `npm run release -- --eif FILE --out release.json [options]
 
 Writes the release record of an image of \`npm run build:image\`: the commit, the image's SHA-384,
 PCR0 to PCR2, what is in it. \`redoubt verify --release release.json\` compares a signer with it.
-The image is opened, and each of its files compared with the source here.
+The image is opened, and the files of the closure in it compared with the source here.
 
   --eif FILE       the image
   --out FILE       the record

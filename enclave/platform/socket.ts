@@ -47,8 +47,8 @@ const TRANSPORTS: { readonly [Kind in AddressKind]: Transport<Kind> } = {
       const socket = await vsock.value.connect(cid, port, { deadlineMs: CONNECT_DEADLINE_MS });
       return socket.ok ? socket : err(refusal("LINK_DOWN"));
     },
-    // The CID of the address is who may connect, not who we are: an enclave does not choose its own,
-    // and whoever shares the hypervisor could try.
+    // The CID of the address is who may connect, not who we are: an enclave does not choose its
+    // own, and whoever shares the hypervisor could try.
     listen: async ({ cid, port }, onSocket, open) => {
       const vsock = await open();
       if (!vsock.ok) throw new Error(vsock.error.code);

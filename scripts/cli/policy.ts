@@ -5,7 +5,7 @@ import { encodeHex } from "../../shared/bytes/hex.ts";
 import { err, type Result } from "../../shared/result.ts";
 import type { Finding } from "../policy/finding.ts";
 import { buildKeyPolicy, type KeyPolicyDocument } from "../policy/key-policy.ts";
-import { lintKeyPolicy, policyAdministrators } from "../policy/lint.ts";
+import { lintKeyPolicy, policyAdministrators, policyRegisters } from "../policy/lint.ts";
 import {
   checkRegisters,
   measureManifest,
@@ -175,7 +175,7 @@ async function lint({ path, isJson }: LintOptions): Promise<PolicyOutcome> {
   if (!bytes.ok) return misuse(bytes.error);
   const policy = unwrapPolicy(bytes.value);
   const findings = lintKeyPolicy(policy);
-  const notes = lintNotes(policyAdministrators(policy));
+  const notes = [...registerNotes(policy), ...lintNotes(policyAdministrators(policy))];
   const holes = findings.filter(({ severity }) => severity === "hole").length;
   const exitCode = holes === 0 ? 0 : 1;
   if (isJson) {
@@ -185,6 +185,13 @@ async function lint({ path, isJson }: LintOptions): Promise<PolicyOutcome> {
   const total = `${holes} holes, ${findings.length - holes} warnings`;
   const lines = [...findings.map(lineOf), ...notes.map((note) => `note: ${note}`), total];
   return { exitCode, stdout: `${lines.join("\n")}\n`, stderr: "" };
+}
+
+/** A lint can't know which image is the right one. */
+function registerNotes(policy: Uint8Array): readonly string[] {
+  return [...policyRegisters(policy)]
+    .sort(([a], [b]) => a - b)
+    .map(([index, values]) => `decrypts, if it is yours: PCR${index} ${values.join(" or ")}`);
 }
 
 function lintNotes(administrators: readonly string[] | null): readonly string[] {

@@ -41,6 +41,27 @@ export function policyAdministrators(bytes: Uint8Array): readonly string[] | nul
   return [...new Set(names)];
 }
 
+/** The values that decrypt, of each register that an Allow of Decrypt pins. */
+export function policyRegisters(bytes: Uint8Array): ReadonlyMap<number, readonly string[]> {
+  const policy = parseKeyPolicy(bytes);
+  const registers = new Map<number, readonly string[]>();
+  for (const pins of policy.ok ? readersOf(policy.value).map(pinsOf) : []) {
+    for (const [index, values] of pins) {
+      registers.set(index, [...new Set([...(registers.get(index) ?? []), ...values])]);
+    }
+  }
+  return registers;
+}
+
+function readersOf(policy: KeyPolicy): readonly Statement[] {
+  return policy.statements.filter(
+    (statement) =>
+      statement.effect === "Allow" &&
+      statement.resource !== null &&
+      actionsOf(statement).includes(DECRYPT),
+  );
+}
+
 function lintParsed(policy: KeyPolicy): readonly Finding[] {
   const guard = guardOf(policy);
   const findings = [
@@ -197,12 +218,7 @@ function lintGuard({ actions, registers, attempted }: Guard): readonly Finding[]
 
 /** The values that an Allow lets in and those that the Deny statements spare should be the same. */
 function lintLists(policy: KeyPolicy, guard: Guard): readonly Finding[] {
-  const readers = policy.statements.filter(
-    (statement) =>
-      statement.effect === "Allow" &&
-      statement.resource !== null &&
-      actionsOf(statement).includes(DECRYPT),
-  );
+  const readers = readersOf(policy);
   if (readers.length === 0 || guard.actions.has(DECRYPT)) return [finding("NOBODY_DECRYPTS", null)];
   const pins = readers.map(pinsOf);
   const findings: Finding[] = [];

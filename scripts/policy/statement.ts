@@ -106,7 +106,11 @@ function readPolicy(value: unknown): KeyPolicy {
   if (list === undefined) throw new NotUnderstood("there is no Statement");
   return {
     version: typeof version === "string" ? version : null,
-    statements: items.map(readStatement),
+    statements: items.map(readStatement).map((statement, index, all) => {
+      // Findings go by name: two statements of one name must not become one.
+      const isAlone = all.filter(({ name }) => name === statement.name).length === 1;
+      return isAlone ? statement : { ...statement, name: `${statement.name} Statement[${index}]` };
+    }),
   };
 }
 

@@ -59,11 +59,16 @@ export class DescriptorStreams<Socket extends StreamSocket, Server extends Strea
   ): DescriptorStreams<Socket, Server> | null {
     let pipe: unknown = null;
     pair((_code, fd) => {
-      const socket = new net.Socket({ fd });
-      const handle: unknown = Reflect.get(socket, "_handle");
-      pipe = isObject(handle) ? handle.constructor : null;
-      socket.destroy();
-      return true;
+      try {
+        const socket = new net.Socket({ fd });
+        const handle: unknown = Reflect.get(socket, "_handle");
+        pipe = isObject(handle) ? handle.constructor : null;
+        socket.destroy();
+        return true;
+      } catch {
+        // Of a descriptor that it does not know. Beyond the addon it would be uncaught.
+        return false;
+      }
     });
     return isPipeClass(pipe) ? new DescriptorStreams(net, pipe) : null;
   }

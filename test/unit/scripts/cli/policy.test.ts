@@ -209,8 +209,10 @@ describe("redoubt policy lint", () => {
     assert.match(holed.stdout, /^1 holes, 2 warnings$/m);
   });
 
-  it("says who can change the policy", async () => {
+  it("says who can change the policy, and which registers decrypt", async () => {
     const { stdout } = await runPolicy(["lint", file("who.json", textOfDraft(draftOf()))]);
+    assert.ok(stdout.includes(`PCR0 ${IMAGE_HEX}\n`));
+    assert.ok(stdout.includes(`PCR16 ${MANIFEST_HEX}\n`));
     assert.ok(stdout.includes(ADMIN));
   });
 

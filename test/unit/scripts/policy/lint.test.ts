@@ -210,6 +210,15 @@ describe("lintKeyPolicy", () => {
     assert.deepEqual(findingsOf(textOfDraft(draft)), ["DECRYPT_UNATTESTED@Statement[0]"]);
   });
 
+  it("names a hole twice that two statements of one Sid have", () => {
+    const open = { Sid: "Same", Effect: "Allow", Principal: { AWS: ROLE }, Resource: "*" };
+    const Statement = [open, open].map((each) => ({ ...each, Action: "kms:CreateGrant" }));
+    const found = findingsOf(JSON.stringify({ Version: "2012-10-17", Statement }));
+    const grants = found.filter((name) => name.startsWith("GRANT_ALLOWED"));
+    const expected = ["GRANT_ALLOWED@Same Statement[0]", "GRANT_ALLOWED@Same Statement[1]"];
+    assert.deepEqual(grants, expected);
+  });
+
   it("passes no policy that it does not understand", () => {
     const rows = ["", "{}", `${textOfDraft(draftOf())}}`, " ".repeat(32_769)];
     for (const text of rows) {

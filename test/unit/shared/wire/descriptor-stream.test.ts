@@ -152,6 +152,19 @@ describe("a stream over a descriptor", { skip }, () => {
     assert.ok((await readAll(secure)).equals(bulk));
   });
 
+  test("can't be made on a Node that knows no unix sockets, which is not a crash", () => {
+    class Unknown extends net.Socket {
+      constructor() {
+        super();
+        throw new TypeError("Unsupported fd type");
+      }
+    }
+    const other = { createServer: net.createServer, Socket: Unknown };
+    assert.ok(binding !== null);
+    const learnt = DescriptorStreams.learn(other, (offer) => binding.pair(offer));
+    assert.equal(learnt, null);
+  });
+
   test("is null for what is no open descriptor, which stays the caller's", () => {
     assert.equal(streams().adopt(1_000_000, false), null);
   });
