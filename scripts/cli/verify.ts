@@ -179,7 +179,7 @@ function notesOf(
   return notes;
 }
 
-/** What a verdict says nothing about. A script must not have to know which checks there could be. */
+/** What a verdict is silent about. A script must not have to know which checks could be made. */
 function omissionsOf(options: Request, evidence: EvidenceReport): readonly Omission[] {
   const { pcrs, keys } = options.expectation;
   const omissions: Omission[] = [];

@@ -96,8 +96,8 @@ function bytesOf(value: CborValue | undefined): Uint8Array | undefined {
 
 /**
  * The first certificate of a PEM file is the signing one; a chain may follow it. Nothing before it
- * may look like a beginning: OpenSSL, with which nitro-cli reads, takes one under an older name, and
- * none in the middle of a line, and PCR8 would be another.
+ * may look like a beginning: OpenSSL, with which nitro-cli reads, takes one under an older name,
+ * and none in the middle of a line, and PCR8 would be another.
  */
 function readCertificate(pem: Uint8Array) {
   const text = Buffer.from(pem).toString("latin1");
