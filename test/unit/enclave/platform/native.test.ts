@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
@@ -191,21 +191,29 @@ describe("the vsock addon with a kernel that has AF_VSOCK", { skip: !hasVsock },
     binding.close(binding.listen(CID_ANY, port, 1));
   });
 
-  test("a connection that nobody answers fails in its time and leaves nothing", async () => {
-    await assertNoLeak(async () => {
-      const code = await new Promise((settle) => {
-        vsockAddon().connect(CID_NOBODY, 7, 20, (code, fd, cid) => {
-          assert.deepEqual([fd, cid], [-1, 0]);
-          settle(code);
-          return false;
-        });
-      });
-      // By the transport: one that refuses, one where nobody answers.
-      assert.ok(["ETIMEDOUT", "ECONNRESET"].includes(String(code)));
-    });
-  });
+  const hasLoopback = existsSync("/sys/module/vsock_loopback");
+  // Without it CID 1 is asked of the hypervisor: not this machine any more.
+  const loopback = { skip: hasLoopback ? false : "no vsock loopback: the boot test covers it" };
 
-  test("a thread that ends while it listens and connects leaves nothing", async () => {
+  test(
+    "a connection that nobody answers fails in its time and leaves nothing",
+    loopback,
+    async () => {
+      await assertNoLeak(async () => {
+        const code = await new Promise((settle) => {
+          vsockAddon().connect(CID_NOBODY, 7, 20, (code, fd, cid) => {
+            assert.deepEqual([fd, cid], [-1, 0]);
+            settle(code);
+            return false;
+          });
+        });
+        // By the transport: one that refuses, one where nobody answers.
+        assert.ok(["ETIMEDOUT", "ECONNRESET"].includes(String(code)));
+      });
+    },
+  );
+
+  test("a thread that ends while it listens and connects leaves nothing", loopback, async () => {
     await assertNoLeak(async () => {
       await once(addonThread("connect and exit"), "exit");
       const worker = addonThread("connect");
