@@ -6,6 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { describeClosure } from "./closure/list.ts";
 import { hostArch, IMAGE_ARCHES, type ImageArch } from "./image/arch.ts";
 import { parseCpio } from "./image/cpio.ts";
 import { buildEif, buildImageTree, readBlobs } from "./image/image.ts";
@@ -13,6 +14,7 @@ import { ImageError } from "./image/image-error.ts";
 import { openInputs } from "./image/inputs.ts";
 import { listMeasurement } from "./image/measurement.ts";
 import { encodeProgramRamdisk } from "./image/ramdisk.ts";
+import { imageClosure } from "./image/rootfs.ts";
 import { writeTree } from "./image/tree.ts";
 
 const USAGE = `usage: npm run build:image -- --blobs DIR --out FILE.eif [OPTION...]
@@ -120,7 +122,11 @@ function writeWhole(path: string, bytes: Uint8Array): void {
 function build(options: Options): void {
   const { arch, rootfsOnly, blobs, out } = options;
   requirePlaces(options);
-  const makeTree = () => buildImageTree(openInputs(ROOT, arch, options));
+  const makeTree = () => {
+    const tree = buildImageTree(openInputs(ROOT, arch, options));
+    process.stderr.write(`${describeClosure(imageClosure(ROOT))}\n`);
+    return tree;
+  };
   if (rootfsOnly !== null) {
     const tree = makeTree();
     writeTree(rootfsOnly, tree);

@@ -30,12 +30,7 @@ const STATIC_COMMANDS: readonly CommandCheck[] = [
 ];
 
 /** In this order: what fails fast comes first. */
-const TEST_FOLDERS: readonly string[] = [
-  "unit",
-  "property",
-  "simulation",
-  "integration",
-];
+const TEST_FOLDERS: readonly string[] = ["unit", "property", "simulation", "integration"];
 
 const STATIC_TIERS: readonly Tier[] = [
   ...STATIC_COMMANDS.map((check) => ({ name: check.name, run: () => runCommand(root, check) })),

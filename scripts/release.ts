@@ -8,7 +8,10 @@ import { parseArgs } from "node:util";
 import { err, ok, type Result } from "../shared/result.ts";
 import { writeFilesAtomically } from "./cli/atomic-file.ts";
 import { ImageError } from "./image/image-error.ts";
+import { openInputs } from "./image/inputs.ts";
 import { composeRelease } from "./release/compose.ts";
+import { readImageContent } from "./release/image-content.ts";
+import { requireRebuilt } from "./release/rebuild.ts";
 import { encodeRelease, parseRelease } from "./release/record.ts";
 import { readSourceTree } from "./release/source-tree.ts";
 
@@ -16,11 +19,13 @@ const USAGE = `npm run release -- --eif FILE --out release.json [options]
 
 Writes the release record of an image of \`npm run build:image\`: the commit, the image's SHA-384,
 PCR0 to PCR2, what is in it. \`redoubt verify --release release.json\` compares a signer with it.
-The image is opened, and the files of the closure in it compared with the source here.
+The image is built once more from the source here; every byte of its program must be the same.
 
   --eif FILE       the image
   --out FILE       the record
   --sbom FILE      the bill of materials too, CycloneDX 1.6
+  --debs DIR       take the locked Debian packages from a folder, as build:image does
+  --npm DIR        take the locked npm tarballs from a folder
   --allow-dirty    although the source has changes that no commit has; the record says so
 
 Exit codes: 0 written, 1 the image is not of this source or the source is not clean, 2 wrong use.
@@ -30,6 +35,8 @@ type Options = {
   readonly eif: string;
   readonly out: string;
   readonly sbom: string | null;
+  readonly debs: string | null;
+  readonly npm: string | null;
   readonly allowDirty: boolean;
 };
 
@@ -40,14 +47,23 @@ function parseOptions(args: readonly string[]): Result<Options, string> {
     eif: { type: "string" },
     out: { type: "string" },
     sbom: { type: "string" },
+    debs: { type: "string" },
+    npm: { type: "string" },
     "allow-dirty": { type: "boolean" },
   } as const;
   try {
     const { values } = parseArgs({ args, options, strict: true });
-    const { eif, out, sbom } = values;
+    const { eif, out, sbom, debs, npm } = values;
     if (eif === undefined || out === undefined) return err("--eif and --out are needed");
     const allowDirty = values["allow-dirty"] ?? false;
-    return ok({ eif: pathOf(eif), out: pathOf(out), sbom: pathOf(sbom ?? null), allowDirty });
+    return ok({
+      eif: pathOf(eif),
+      out: pathOf(out),
+      sbom: pathOf(sbom ?? null),
+      debs: pathOf(debs ?? null),
+      npm: pathOf(npm ?? null),
+      allowDirty,
+    });
   } catch (error) {
     return err(error instanceof Error ? error.message : "bad options");
   }
@@ -81,12 +97,14 @@ async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function write({ eif, out, sbom, allowDirty }: Options): Promise<number> {
+async function write({ eif, out, sbom, debs, npm, allowDirty }: Options): Promise<number> {
   const source = readSourceTree(ROOT);
   if (source.isDirty && !allowDirty) {
     throw new ImageError("the source has changes that no commit has (see git status)");
   }
   const file = readFileSync(eif);
+  const { arch: imageArch, programRamdisk } = readImageContent(file);
+  requireRebuilt(programRamdisk, openInputs(ROOT, imageArch, { debs, npm }));
   const composed = composeRelease(ROOT, file, source, sbom === null ? null : basename(sbom));
   const text = encodeRelease(composed.release);
   const parsed = parseRelease(Buffer.from(text));

@@ -1,6 +1,6 @@
 // `/dev/nsm`: one request at a time, off the main thread, in the order in which they were made. The
-// kernel serialises them anyway; a queue here keeps a slow device from taking all of Node's threads.
-// It must never wait without bound: what does not fit into the queue is refused.
+// kernel serialises them anyway; a queue here keeps a slow device from taking all of Node's
+// threads. It must never wait without bound: what does not fit into the queue is refused.
 
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";

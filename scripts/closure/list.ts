@@ -30,6 +30,16 @@ export function encodeClosure(closure: Closure): string {
   ].join("\n");
 }
 
+/** All of it in one line. */
+export function describeClosure(closure: Closure): string {
+  const { own, packages, addons, headers } = closure;
+  const sources = [...addons, ...headers];
+  return (
+    `closure: ${own.length} own files, ${total(own)} lines; ${packages.length} packages, ` +
+    `${total(packages)} lines; ${sources.length} C files, ${total(sources)} lines`
+  );
+}
+
 function countsOf(used: PackageUse): string {
   const counts = [`files: ${used.fileCount}`];
   if (used.computedCount > 0) counts.push(`computed imports: ${used.computedCount}`);

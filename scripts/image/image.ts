@@ -28,8 +28,8 @@ const BUILD_TIME = "1970-01-01T00:00:00+00:00";
 const BLOB_BYTES_MAX = 256 * 1024 * 1024;
 
 /**
- * The root file system of the image, addons included. What is in it is what the committed list says:
- * a package that is not wholly installed would leave files out, and nobody would see it.
+ * The root file system of the image, addons included. What is in it is what the committed list
+ * says: a package that is not wholly installed would leave files out, and nobody would see it.
  */
 export function buildImageTree(inputs: ImageInputs): readonly TreeEntry[] {
   const { root } = inputs;

@@ -120,7 +120,9 @@ function inputsDigest(root: string, cc: string, headers: string): string {
   addPart(hash, FLAGS.join("\0"));
   const version = readOrNull(join(headers, "node_version.h"));
   if (version === null) {
-    throw new NativeError(`no headers of Node in ${relative(root, headers)}: run npm ci`);
+    throw new NativeError(
+      `no headers of Node in ${relative(root, headers)}: start Redoubt once (npm start), which installs it`,
+    );
   }
   addPart(hash, version);
   const folder = join(root, SOURCE_FOLDER);

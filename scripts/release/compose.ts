@@ -2,10 +2,10 @@
 // Where the two differ there is no record: it must never describe an image that this source does
 // not make.
 
-import type { Release } from "./record.ts";
 import { filesDigest, sha384Hex } from "./digest.ts";
 import { readImageContent } from "./image-content.ts";
 import { readInventory } from "./inventory.ts";
+import type { Release } from "./record.ts";
 import { encodeSbom } from "./sbom.ts";
 import type { SourceTree } from "./source-tree.ts";
 

@@ -8,7 +8,7 @@ import { parseCpio } from "../image/cpio.ts";
 import { type Eif, parseEif } from "../image/eif.ts";
 import { ImageError } from "../image/image-error.ts";
 import { type Measurement, measureEif } from "../image/measurement.ts";
-import { ROOTFS_FOLDER } from "../image/ramdisk.ts";
+import { encodeInitRamdisk, ROOTFS_FOLDER } from "../image/ramdisk.ts";
 
 export type ImageContent = {
   readonly arch: ImageArch;
@@ -18,6 +18,8 @@ export type ImageContent = {
   readonly init: Uint8Array;
   readonly nsmDriver: Uint8Array;
   readonly node: Uint8Array;
+  /** The second ramdisk, which holds the root file system. */
+  readonly programRamdisk: Uint8Array;
   /** Files of our folder in the image, by their path in the repository. */
   readonly app: ReadonlyMap<string, Uint8Array>;
 };
@@ -32,13 +34,20 @@ export function readImageContent(file: Uint8Array): ImageContent {
     throw new ImageError("an image of ours has two ramdisks");
   }
   const boot = filesOf(bootRamdisk);
+  const init = fileOf(boot, "init");
+  const nsmDriver = fileOf(boot, "nsm.ko");
+  // Nothing else may be in it: the kernel runs whatever its first ramdisk says.
+  if (!Buffer.from(encodeInitRamdisk(init, nsmDriver)).equals(bootRamdisk)) {
+    throw new ImageError("the first ramdisk holds more than init and the NSM driver");
+  }
   const program = filesOf(programRamdisk);
   const app = [...program].filter(([path]) => path.startsWith(APP));
   return {
     ...partsOf(eif.value),
-    init: fileOf(boot, "init"),
-    nsmDriver: fileOf(boot, "nsm.ko"),
+    init,
+    nsmDriver,
     node: fileOf(program, `${ROOTFS_FOLDER}${NODE_PATH}`),
+    programRamdisk,
     app: new Map(app.map(([path, content]) => [path.slice(APP.length), content])),
   };
 }

@@ -1,5 +1,5 @@
-// A program that is confined as the image's: signs over a pool with a thread, then tells which rights
-// a thread of such a pool still has.
+// A program that is confined as the image's: signs over a pool with a thread, then tells which
+// rights a thread of such a pool still has.
 
 import { once } from "node:events";
 import { isMainThread, parentPort, Worker } from "node:worker_threads";

@@ -4,9 +4,8 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { APP_FOLDER } from "../../enclave/platform/node-flags.ts";
-import { encodeCpio } from "../../scripts/image/cpio.ts";
 import { encodeEif } from "../../scripts/image/eif.ts";
-import { encodeProgramRamdisk } from "../../scripts/image/ramdisk.ts";
+import { encodeInitRamdisk, encodeProgramRamdisk } from "../../scripts/image/ramdisk.ts";
 import { imageClosure } from "../../scripts/image/rootfs.ts";
 import type { TreeEntry } from "../../scripts/image/tree.ts";
 import { METADATA, SOURCE } from "./eif-images.ts";
@@ -46,7 +45,6 @@ export function releaseImage(
   for (const [path, content] of app) {
     if (content !== null) rootfs.push(fileOf(`${APP_FOLDER.slice(1)}/${path}`, content));
   }
-  const boot = encodeCpio([fileOf("init", INIT), fileOf("nsm.ko", NSM_DRIVER)]);
-  const ramdisks = [boot, encodeProgramRamdisk(rootfs)];
+  const ramdisks = [encodeInitRamdisk(INIT, NSM_DRIVER), encodeProgramRamdisk(rootfs)];
   return encodeEif({ ...SOURCE, ramdisks, metadata: METADATA });
 }

@@ -11,16 +11,20 @@ import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { isDeepStrictEqual } from "node:util";
+import { describeClosure } from "../../scripts/closure/list.ts";
 import { ARCH_NAMES } from "../../scripts/image/arch.ts";
 import { IMAGE_ENVIRONMENT, imageCommand } from "../../scripts/image/command.ts";
-import { parseCpio } from "../../scripts/image/cpio.ts";
+import { encodeCpio, parseCpio } from "../../scripts/image/cpio.ts";
 import { parseEif } from "../../scripts/image/eif.ts";
 import { fetchInputs } from "../../scripts/image/fetch-inputs.ts";
 import { buildImageTree } from "../../scripts/image/image.ts";
-import type { ImageInputs } from "../../scripts/image/inputs.ts";
+import { type ImageInputs, openInputs } from "../../scripts/image/inputs.ts";
 import { encodeProgramRamdisk, ROOTFS_FOLDER } from "../../scripts/image/ramdisk.ts";
 import { imageClosure, MOUNT_POINTS } from "../../scripts/image/rootfs.ts";
 import { type TreeEntry, writeTree } from "../../scripts/image/tree.ts";
+import { requireRebuilt } from "../../scripts/release/rebuild.ts";
+import { parseRelease } from "../../scripts/release/record.ts";
 import { Buildah, requireBuildah } from "./buildah.ts";
 import { buildInClone, makeClone, type Surroundings } from "./clone.ts";
 import { expectedFiles, listFiles } from "./file-status.ts";
@@ -130,6 +134,7 @@ function rootfsOf(ramdisk: readonly TreeEntry[]): readonly TreeEntry[] {
 /** What may be in the image beside the closure. */
 function checkContent(root: string, tree: readonly TreeEntry[]): void {
   const closure = imageClosure(root);
+  results.note(`# ${describeClosure(closure)}`);
   const files = tree.filter(({ kind }) => kind === "file").map(({ path }) => path);
   results.check("every file of the program is in the closure, or tells of a package", () => {
     const known = new Set([...closure.files, ...closure.addons.map(({ path }) => path)]);
@@ -220,6 +225,47 @@ function checkDocker(
   }
 }
 
+/** An image with one file more measures differently, and gets no release record. */
+function checkRelease(ramdisk: Uint8Array, inputs: ImageInputs): void {
+  results.check("the image is what this source builds to, so that it may be released", () => {
+    requireRebuilt(ramdisk, inputs);
+  });
+  results.check("an image with a file more is not, and the file is named", () => {
+    const preload: TreeEntry = {
+      kind: "file",
+      path: `${ROOTFS_FOLDER}/var/ld.so.preload`,
+      mode: 0o644,
+      content: new Uint8Array(),
+    };
+    const more = encodeCpio([...readRamdisk(ramdisk), preload]);
+    assert.throws(() => requireRebuilt(more, inputs), /\/rootfs\/var\/ld\.so\.preload as well/);
+  });
+}
+
+/** The program as a maintainer runs it. It knows no lock but the committed one. */
+function checkReleaseProgram(folder: string, file: Uint8Array, inputs: ImageInputs): void {
+  if (!isDeepStrictEqual(inputs.lock, openInputs(ROOT, inputs.arch).lock)) {
+    results.note("# not run: the release program: this image is not of the committed lock");
+    return;
+  }
+  results.check("the release program writes the record of the image", () => {
+    const [eif, out, sbom] = ["image.eif", "release.json", "sbom.json"].map((n) => join(folder, n));
+    assert.ok(eif !== undefined && out !== undefined && sbom !== undefined);
+    writeFileSync(eif, file);
+    const args = ["--eif", eif, "--out", out, "--sbom", sbom, "--allow-dirty"];
+    const { status, stderr } = spawnSync(
+      process.execPath,
+      ["--no-warnings", "scripts/release.ts", ...args],
+      { cwd: ROOT, encoding: "utf8" },
+    );
+    assert.equal(status, 0, stderr);
+    const release = parseRelease(readFileSync(out));
+    assert.ok(release.ok);
+    assert.equal(release.value.eif.sha384, createHash("sha384").update(file).digest("hex"));
+    assert.equal(release.value.sbom?.file, "sbom.json");
+  });
+}
+
 /** A file that shadows one of a package would be loaded instead of it. */
 function checkTampering(around: Surroundings): void {
   const path = join(around.folder, "node_modules/@chainsafe/blst/index.js");
@@ -271,6 +317,8 @@ function main(): number {
     const file = buildTwice(clones, blobs, inputs, inputsFolder);
     const ramdisk = readRamdisk(programRamdisk(file));
     checkRamdisk(ramdisk);
+    checkRelease(programRamdisk(file), inputs);
+    checkReleaseProgram(folder, file, inputs);
     const tree = rootfsOf(ramdisk);
     checkContent(clones[0].folder, tree);
     checkStart(join(folder, "rootfs"), tree);

@@ -4,8 +4,8 @@
 //
 //   node verify.mjs < request.json > answers.json
 //
-// The request is a list of { document, root, atMs, nonce, allowDebug } in base64 or null; the answer
-// the id of the first step that fails for each, or "OK".
+// The request is a list of { document, root, atMs, nonce, allowDebug } in base64 or null; the
+// answer the id of the first step that fails for each, or "OK".
 
 import { createPublicKey, verify, X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";

@@ -35,6 +35,10 @@ function opened(fake: FakeBinding) {
   return device.value;
 }
 
+function openNothing(): never {
+  throw new Error("ENOENT");
+}
+
 async function turn(): Promise<void> {
   await new Promise((resolve) => {
     setImmediate(resolve);
@@ -50,10 +54,7 @@ describe("the NSM device", () => {
 
   it("is unavailable when it can't be opened", () => {
     const binding = new FakeBinding().binding();
-    const open = () => {
-      throw new Error("ENOENT");
-    };
-    const device = openNsmDevice({ ...binding, open });
+    const device = openNsmDevice({ ...binding, open: openNothing });
     assert.equal(device.ok ? null : device.error.code, "NSM_UNAVAILABLE");
   });
 

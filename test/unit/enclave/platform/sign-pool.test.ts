@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { resolve } from "node:path";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { PublicKey, SecretKey, Signature, verify } from "@chainsafe/blst";
 import type { RootSigner } from "../../../../enclave/core/ports.ts";
 import { startSignPool } from "../../../../enclave/platform/sign-pool.ts";
@@ -115,14 +115,14 @@ test("as many secrets as signers, or it is a bug", async () => {
 });
 
 test("a confined thread signs, and has given back what it needed to start", () => {
-  const root = fileURLToPath(new URL("../../../../", import.meta.url));
+  const root = resolve(import.meta.dirname, "../../../..");
   const child = spawnSync(process.execPath, [
     "--permission",
     "--allow-addons",
     "--allow-worker",
-    `--allow-fs-read=${root}*`,
+    `--allow-fs-read=${root}/*`,
     "--no-warnings",
-    `${root}test/fakes/confined-pool.ts`,
+    `${root}/test/fakes/confined-pool.ts`,
   ]);
   assert.equal(String(child.stdout), '{"count":60,"rights":[]}', String(child.stderr));
 });

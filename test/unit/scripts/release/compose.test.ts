@@ -5,16 +5,15 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { z } from "zod";
 import { SOFTWARE } from "../../../../enclave/version.ts";
-import { parseEif } from "../../../../scripts/image/eif.ts";
+import { encodeEif, parseEif } from "../../../../scripts/image/eif.ts";
 import { ImageError } from "../../../../scripts/image/image-error.ts";
 import { measureEif } from "../../../../scripts/image/measurement.ts";
 import { imageClosure } from "../../../../scripts/image/rootfs.ts";
 import { composeRelease } from "../../../../scripts/release/compose.ts";
 import { filesDigest } from "../../../../scripts/release/digest.ts";
 import { encodeRelease, parseRelease } from "../../../../scripts/release/record.ts";
-import { encodeEif } from "../../../../scripts/image/eif.ts";
 import { SOURCE } from "../../../fakes/eif-images.ts";
-import { INIT, NODE, releaseImage, ROOT } from "../../../fakes/release-image.ts";
+import { INIT, NODE, ROOT, releaseImage } from "../../../fakes/release-image.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const TREE = { commit: COMMIT, isDirty: false };
