@@ -6,6 +6,8 @@ import { readFileSync } from "node:fs";
 export const TIME_PARAMETER = "redoubt.time";
 /** The groups of checks to run, with commas between. */
 export const GROUPS_PARAMETER = "redoubt.checks";
+/** How many connections the search for leaked descriptors makes. */
+export const CONNECTIONS_PARAMETER = "redoubt.connections";
 
 export function readParameter(name: string): string {
   const words = readFileSync("/proc/cmdline", "utf8").trim().split(" ");

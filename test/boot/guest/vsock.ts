@@ -4,12 +4,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { CONNECTIONS_PARAMETER, readParameter } from "./parameters.ts";
 import { note, print } from "./report.ts";
 
 const PROGRAM = join(import.meta.dirname, "..", "vsock-guest.ts");
 
 export async function checkVsock(): Promise<void> {
-  const child = spawn(process.execPath, ["--no-warnings", PROGRAM], {
+  const connections = ["--connections", readParameter(CONNECTIONS_PARAMETER)];
+  const child = spawn(process.execPath, ["--no-warnings", PROGRAM, ...connections], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const closing = once(child, "close");
