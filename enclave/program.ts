@@ -3,6 +3,7 @@
 // ends the process for whatever it can't answer for.
 
 import type { Server, Socket } from "node:net";
+import { BOOT_ID_BYTES } from "../shared/attestation/statement.ts";
 import type { Refusal } from "../shared/errors.ts";
 import { TIME_RENEWAL_MS } from "../shared/limits.ts";
 import { err, ok, type Result } from "../shared/result.ts";
@@ -63,7 +64,7 @@ export async function startEnclave(platform: Platform): Promise<Result<RunningEn
     store: createParentStore(platform.dialStore, clock, ticker),
     pool,
     software: SOFTWARE,
-    bootId: platform.entropy.randomBytes(16),
+    bootId: platform.entropy.randomBytes(BOOT_ID_BYTES),
   });
   const sockets = new Set<Socket>();
   const server = await platform.listen((socket) => {

@@ -83,7 +83,9 @@ describe("imports", () => {
       ({ target, importer }) =>
         target !== null &&
         !isIn(importer, "test/unit/scripts") &&
-        (!/\.(ts|json|mjs|node)$/.test(target) || !existsSync(join(ROOT, target))),
+        // What `npm run build:native` makes is not there before it ran.
+        !/^build\/[a-z]+\.node$/.test(target) &&
+        (!/\.(ts|json|mjs)$/.test(target) || !existsSync(join(ROOT, target))),
     );
     none(wrong.map(({ importer, line, specifier }) => `${importer}:${line} ${specifier}`));
   });

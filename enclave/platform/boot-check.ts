@@ -43,19 +43,20 @@ const ENTROPY_SOURCE = "nsm-hwrng";
 const ENVIRONMENT: ReadonlySet<string> = new Set(["PATH"]);
 const IMAGE_PCR_INDEXES = [0, 1, 2] as const;
 
-/** The first thing that is wrong, the one that gives away most first. */
+/** The first thing that is wrong. Each of them ends the boot. */
 export function decideBoot(facts: BootFacts): Result<null, BootRefusal> {
   // Without locks a program that ran before us could have written them.
   if (facts.imagePcrs.length !== IMAGE_PCR_INDEXES.length) return err(refusal("BOOT_PCR"));
   if (facts.imagePcrs.some((pcr) => !pcr.isLocked)) return err(refusal("BOOT_PCR"));
-  // In debug mode the parent reads the console, and all three are zero (nitro-kms.md §0.5).
-  if (facts.imagePcrs.some((pcr) => isZeroBytes(pcr.digest))) return err(refusal("BOOT_DEBUG"));
   if (!isConfined(facts)) return err(refusal("BOOT_UNCONFINED"));
   const clockSource = CLOCK_SOURCES[facts.architecture];
   if (clockSource === undefined || facts.clockSource !== clockSource) {
     return err(refusal("BOOT_CLOCK"));
   }
   if (facts.entropySource !== ENTROPY_SOURCE) return err(refusal("BOOT_ENTROPY"));
+  // In debug mode the parent reads the console, and all three are zero (nitro-kms.md §0.5). Last:
+  // only there can anybody read the codes above, to find out why an enclave does not stay.
+  if (facts.imagePcrs.some((pcr) => isZeroBytes(pcr.digest))) return err(refusal("BOOT_DEBUG"));
   return ok(null);
 }
 

@@ -102,7 +102,7 @@ const TRANSPORTS: { readonly [Kind in AddressKind]: Transport<Kind> } = {
 };
 
 /** An address that this system can't listen on at all. */
-export class ListenError extends Error {
+class ListenError extends Error {
   override readonly name = "ListenError";
   readonly code: VsockRefusal["code"];
 

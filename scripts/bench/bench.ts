@@ -12,7 +12,7 @@ import { type BenchReport, encodeTable, type LoadResult } from "./report.ts";
 
 const PORT = 19_400;
 const LOAD_KEY_COUNT = 1000;
-/** The load at which the CPU of a signature is compared (DESIGN.md, Budgets). */
+/** The load at which the CPU of a signature is compared (docs/performance.md). */
 const RATIO_CONCURRENCY = 64;
 
 const values = readOptions();

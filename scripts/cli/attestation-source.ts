@@ -4,6 +4,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { request as requestHttp } from "node:http";
 import { type RequestOptions, request as requestHttps } from "node:https";
+import { parseBase64 } from "../../enclave/aws/base64.ts";
 import type { StatedKey } from "../../shared/attestation/statement.ts";
 import { encodeHex, parseHex } from "../../shared/bytes/hex.ts";
 import {
@@ -71,9 +72,26 @@ export async function fetchSource(
   try {
     return ok(await get(target, tls));
   } catch (error) {
-    return err(`${target.origin} can't be asked (${reasonOf(error)})`);
+    const reason = reasonOf(error);
+    const hint = TLS_HINTS[reason];
+    return err(
+      `${target.origin} can't be asked (${reason})${hint === undefined ? "" : `: ${hint}`}`,
+    );
   }
 }
+
+const CA_HINT = "name the authority of its certificate with --ca";
+const CERT_HINT = "it may want a client certificate, with --cert and --key";
+/** What to do about the failures that have one likely reason. */
+const TLS_HINTS: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: CA_HINT,
+  SELF_SIGNED_CERT_IN_CHAIN: CA_HINT,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: CA_HINT,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: CA_HINT,
+  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: CERT_HINT,
+  // A signer that sends the alert and closes: which of the two arrives first is chance.
+  ECONNRESET: CERT_HINT,
+};
 
 function get(url: URL, tls: TlsOptions): Promise<Uint8Array> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
@@ -113,8 +131,8 @@ export function parseSource(bytes: Uint8Array): Result<AttestationSource, string
   if (bytes[0] !== OPENING_BRACE) return ok({ document: bytes, manifest: null, keys: null });
   const members = parseObject(bytes);
   if (members === undefined) return err("the answer is not a JSON object, or has a name twice");
-  const document = parseBase64(members.get("document"), ATTESTATION_BYTES_MAX);
-  const manifest = parseBase64(members.get("manifest"), MANIFEST_BYTES_MAX);
+  const document = parseBytes(members.get("document"), ATTESTATION_BYTES_MAX);
+  const manifest = parseBytes(members.get("manifest"), MANIFEST_BYTES_MAX);
   const keys = parseKeys(members.get("publicKeys"));
   if (document === undefined) return err("`document` is not base64 of a document");
   if (manifest === undefined) return err("`manifest` is not base64 of a manifest");
@@ -143,11 +161,9 @@ function parseObject(bytes: Uint8Array): ReadonlyMap<string, unknown> | undefine
   return new Map<string, unknown>(Object.entries(value));
 }
 
-/** Canonical base64 only: what encodes again to the same text. */
-function parseBase64(value: unknown, bytesMax: number): Uint8Array | undefined {
-  if (typeof value !== "string" || value.length > Math.ceil(bytesMax / 3) * 4) return undefined;
-  const bytes = Buffer.from(value, "base64");
-  return bytes.toString("base64") === value ? new Uint8Array(bytes) : undefined;
+function parseBytes(value: unknown, byteCountMax: number): Uint8Array | undefined {
+  const bytes = typeof value === "string" ? parseBase64(value, byteCountMax) : null;
+  return bytes?.ok === true ? bytes.value : undefined;
 }
 
 function parseKeys(value: unknown): readonly StatedKey[] | undefined {

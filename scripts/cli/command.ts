@@ -2,6 +2,13 @@
 
 export type ExitCode = 0 | 1 | 2;
 
+/** What a command prints and how it ends, for commands that do nothing else. */
+export type Outcome = {
+  readonly exitCode: ExitCode;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
 export type Command = {
   readonly name: string;
   /** One line for the list of commands. */
@@ -11,3 +18,9 @@ export type Command = {
   /** Gets what follows the command's name. Writes to stdout and stderr itself. */
   readonly run: (args: readonly string[]) => Promise<ExitCode>;
 };
+
+export function printOutcome({ exitCode, stdout, stderr }: Outcome): ExitCode {
+  process.stdout.write(stdout);
+  process.stderr.write(stderr);
+  return exitCode;
+}

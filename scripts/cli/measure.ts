@@ -8,7 +8,7 @@ import { err, ok, type Result } from "../../shared/result.ts";
 import { EIF_BYTES_MAX, type EifRefusal, parseEifSections } from "../image/eif.ts";
 import { describeEif } from "../image/eif-description.ts";
 import { listMeasurement, measureEif } from "../image/measurement.ts";
-import type { Command, ExitCode } from "./command.ts";
+import { type Command, type Outcome, printOutcome } from "./command.ts";
 
 const USAGE = `redoubt measure: the measurements (PCRs) of an enclave image file
 
@@ -33,7 +33,7 @@ export const command: Command = {
   name: "measure",
   summary: "print the measurements (PCRs) of an enclave image file",
   usage: USAGE,
-  run,
+  run: async (args) => printOutcome(await runMeasure(args)),
 };
 
 /** Why there is nothing to measure, for people. */
@@ -57,20 +57,6 @@ const REASONS: Readonly<Record<EifRefusal, string>> = {
 };
 
 type Options = { readonly path: string; readonly form: "pretty" | "line" | "pcrs" };
-
-/** What the command prints and how it ends. */
-export type Outcome = {
-  readonly exitCode: ExitCode;
-  readonly stdout: string;
-  readonly stderr: string;
-};
-
-async function run(args: readonly string[]): Promise<ExitCode> {
-  const outcome = await runMeasure(args);
-  process.stdout.write(outcome.stdout);
-  process.stderr.write(outcome.stderr);
-  return outcome.exitCode;
-}
 
 export async function runMeasure(args: readonly string[]): Promise<Outcome> {
   const options = parseOptions(args);

@@ -17,7 +17,7 @@ import {
 } from "../policy/plan.ts";
 import { unwrapPolicy } from "../policy/statement.ts";
 import { readSourceFile } from "./attestation-source.ts";
-import type { Command, ExitCode } from "./command.ts";
+import { type Command, type Outcome, printOutcome } from "./command.ts";
 import {
   type BuildOptions,
   keyProblem,
@@ -68,30 +68,16 @@ export const command: Command = {
   name: "policy",
   summary: "write the KMS key policy for an image and a manifest, or lint one",
   usage: USAGE,
-  run,
+  run: async (args) => printOutcome(await runPolicy(args)),
 };
 
-/** What the command prints and how it ends. */
-export type PolicyOutcome = {
-  readonly exitCode: ExitCode;
-  readonly stdout: string;
-  readonly stderr: string;
-};
-
-async function run(args: readonly string[]): Promise<ExitCode> {
-  const outcome = await runPolicy(args);
-  process.stdout.write(outcome.stdout);
-  process.stderr.write(outcome.stderr);
-  return outcome.exitCode;
-}
-
-export async function runPolicy(args: readonly string[]): Promise<PolicyOutcome> {
+export async function runPolicy(args: readonly string[]): Promise<Outcome> {
   const options = parsePolicyOptions(args);
   if (!options.ok) return misuse(options.error);
   return options.value.kind === "lint" ? lint(options.value) : build(options.value);
 }
 
-async function build(options: BuildOptions): Promise<PolicyOutcome> {
+async function build(options: BuildOptions): Promise<Outcome> {
   const registers = await registersOf(options);
   if (!registers.ok) return misuse(registers.error);
   const policy = buildKeyPolicy({ ...options, pcrs: registers.value });
@@ -170,7 +156,7 @@ function summaryOf(policy: KeyPolicyDocument, registers: Registers, notes: reado
   return { ok: true, policy, pcrs, notes };
 }
 
-async function lint({ path, isJson }: LintOptions): Promise<PolicyOutcome> {
+async function lint({ path, isJson }: LintOptions): Promise<Outcome> {
   const bytes = await readSourceFile(path);
   if (!bytes.ok) return misuse(bytes.error);
   const policy = unwrapPolicy(bytes.value);
@@ -214,7 +200,7 @@ function textOfNotes(notes: readonly string[]): string {
   return notes.map((note) => `note: ${note}\n`).join("");
 }
 
-function misuse(reason: string): PolicyOutcome {
+function misuse(reason: string): Outcome {
   const stderr = `redoubt policy: ${reason} (see \`redoubt policy --help\`)\n`;
   return { exitCode: 2, stdout: "", stderr };
 }

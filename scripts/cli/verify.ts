@@ -17,7 +17,7 @@ import {
   readSourceFile,
   readTlsFiles,
 } from "./attestation-source.ts";
-import type { Command, ExitCode } from "./command.ts";
+import { type Command, type Outcome, printOutcome } from "./command.ts";
 import { jsonOf, type Omission, textOf, type Verdict } from "./verdict.ts";
 import { type Expectation, expectationChecks, readExpectation } from "./verify-expectation.ts";
 import { parseVerifyOptions, type VerifyOptions } from "./verify-options.ts";
@@ -58,26 +58,12 @@ export const command: Command = {
   name: "verify",
   summary: "check an attestation document, the manifest and the keys of a signer",
   usage: USAGE,
-  run,
+  run: async (args) => printOutcome(await runVerify(args)),
 };
 
 /** How far the document's clock, which is AWS's, may be ahead of the one here. */
 const FUTURE_SKEW_MS_MAX = 60_000;
 const NONCE_BYTES = 32;
-
-/** What the command prints and how it ends. */
-export type Outcome = {
-  readonly exitCode: ExitCode;
-  readonly stdout: string;
-  readonly stderr: string;
-};
-
-async function run(args: readonly string[]): Promise<ExitCode> {
-  const outcome = await runVerify(args);
-  process.stdout.write(outcome.stdout);
-  process.stderr.write(outcome.stderr);
-  return outcome.exitCode;
-}
 
 export async function runVerify(args: readonly string[]): Promise<Outcome> {
   const options = parseVerifyOptions(args);

@@ -36,8 +36,8 @@ export type EifHeaderRefusal =
 export const EIF_HEADER_BYTES = 548;
 export const EIF_SECTION_COUNT_MAX = 32;
 export const EIF_VERSION = 4;
-export const DEFAULT_MEMORY_BYTES = 1_073_741_824n;
-export const DEFAULT_CPU_COUNT = 2n;
+const DEFAULT_MEMORY_BYTES = 1_073_741_824n;
+const DEFAULT_CPU_COUNT = 2n;
 
 const MAGIC = 0x2e656966; // ".eif"
 const FLAG_AARCH64 = 1;

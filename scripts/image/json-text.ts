@@ -41,7 +41,7 @@ function isJson(value: unknown): value is JsonValue {
   return value !== undefined;
 }
 
-export function isJsonArray(value: JsonValue | undefined): value is readonly JsonValue[] {
+function isJsonArray(value: JsonValue | undefined): value is readonly JsonValue[] {
   return Array.isArray(value);
 }
 

@@ -19,7 +19,7 @@ import type { TarEntry } from "./tar.ts";
 import { completeTree, type TreeEntry } from "./tree.ts";
 
 /** The one program of the image. */
-export const ENTRY = "enclave/main.nitro.ts";
+const ENTRY = "enclave/main.nitro.ts";
 
 /** The kernel's file systems are mounted over these by AWS's init. */
 export const MOUNT_POINTS: readonly string[] = ["dev", "proc", "run", "sys", "tmp", "var"];

@@ -28,11 +28,11 @@ export type TreeEntry =
     }
   | { readonly kind: "link"; readonly path: string; readonly target: string };
 
-const PATH = /^[!-~]+(\/[!-~]+)*$/;
+const PRINTABLE = /^[!-~]+$/;
 const PATH_LENGTH_MAX = 1024;
 
 export function isTreePath(path: string): boolean {
-  const isPlain = path.length <= PATH_LENGTH_MAX && PATH.test(path);
+  const isPlain = path.length <= PATH_LENGTH_MAX && PRINTABLE.test(path);
   return isPlain && path.split("/").every((name) => name !== "" && name !== "." && name !== "..");
 }
 

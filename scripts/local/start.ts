@@ -243,7 +243,8 @@ The signer runs. Try, in another terminal:
     -d @${fromHere(layout.exampleRequest)} ${url}/api/v1/eth2/sign/${publicKey}
 
   scripts/redoubt verify ${url} --root ${fromHere(layout.nsmRoot)} \\
-    --cert ${fromHere(layout.clientCertificate)} --key ${fromHere(layout.clientKey)} --ca ${fromHere(layout.caCertificate)}
+    --cert ${fromHere(layout.clientCertificate)} --key ${fromHere(layout.clientKey)} --ca ${fromHere(layout.caCertificate)} \\
+    --manifest ${fromHere(layout.manifest)} --keys ${fromHere(layout.publicKeys)}
   scripts/redoubt state show --admin unix://${layout.adminSocket}
   curl ${url.replace("https", "http").replace(/\d+$/, (port) => String(Number(port) + 1))}/readyz
 

@@ -63,12 +63,12 @@ export const KMS_ACTIONS: readonly string[] = [
 /** The one action of a symmetric key that opens a ciphertext and can ask for an enclave. */
 export const DECRYPT = "kms:Decrypt";
 /** Opens a ciphertext too, into one under another key, and can't ask for an enclave. */
-export const RE_ENCRYPT_FROM = "kms:ReEncryptFrom";
+const RE_ENCRYPT_FROM = "kms:ReEncryptFrom";
 /** Lets another principal call Decrypt, past the conditions of the policy's Allow statements. */
-export const CREATE_GRANT = "kms:CreateGrant";
+const CREATE_GRANT = "kms:CreateGrant";
 export const PUT_KEY_POLICY = "kms:PutKeyPolicy";
 /** Of a multi-region key: makes a copy in another region, under a policy that the caller writes. */
-export const REPLICATE_KEY = "kms:ReplicateKey";
+const REPLICATE_KEY = "kms:ReplicateKey";
 
 /** Each of them alone is as good as the data keys. */
 export const OPENING_ACTIONS: readonly string[] = [

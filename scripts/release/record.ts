@@ -18,11 +18,12 @@ import { encodeHex, parseHex } from "../../shared/bytes/hex.ts";
 import { PCR_BYTES } from "../../shared/limits.ts";
 import { err, type Result } from "../../shared/result.ts";
 import { IMAGE_ARCHES, type ImageArch } from "../image/arch.ts";
+import { EIF_BYTES_MAX } from "../image/eif.ts";
 
 export const RELEASE_FORMAT = "redoubt-release-1";
 
 /** The image registers. PCR16 is not here: the manifest is the operator's, not the release's. */
-export const RELEASE_PCRS = [0, 1, 2] as const;
+const RELEASE_PCRS = [0, 1, 2] as const;
 export type ReleasePcr = (typeof RELEASE_PCRS)[number];
 
 export type BasePackage = {
@@ -72,7 +73,6 @@ export type Release = {
 const BYTES_MAX = 1024 * 1024;
 const DEPTH_MAX = 4;
 const PACKAGE_COUNT_MAX = 256;
-const EIF_BYTES_MAX = 2 ** 40;
 const SHA384_HEX = /^[0-9a-f]{96}$/;
 const SHA256_HEX = /^[0-9a-f]{64}$/;
 const CMDLINE = /^[\x20-\x7e]*$/;

@@ -80,11 +80,9 @@ function download(cacheFolder: string, folder: string): void {
   const unfinished = `${folder}.new`;
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { recursive: true });
-  let name = kernelPackage();
-  if (name === null && process.getuid?.() === 0) {
-    apt(["update"], cacheFolder);
-    name = kernelPackage();
-  }
+  // Lists of last month name packages that the mirrors have replaced.
+  if (process.getuid?.() === 0) apt(["update"], cacheFolder);
+  const name = kernelPackage();
   if (name === null) {
     throw new BootError(`apt knows no ${KERNEL_META_PACKAGE}: run apt-get update on Debian 12`);
   }

@@ -111,13 +111,18 @@ async function main(chosen: readonly string[], connectionCount: number): Promise
 }
 
 // The machine ends with us.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.once(signal, () => process.exit(130));
 try {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: { connections: { type: "string", default: CONNECTIONS_BY_DEFAULT } },
   });
-  process.exitCode = await main(positionals, Number(values.connections));
+  const connectionCount = Number(values.connections);
+  if (!Number.isSafeInteger(connectionCount) || connectionCount < 1) {
+    throw new BootError("--connections is a count");
+  }
+  process.exitCode = await main(positionals, connectionCount);
 } catch (error) {
   const trace = error instanceof Error ? (error.stack ?? error.message) : "threw something";
   const reason = error instanceof BootError ? error.message : trace;

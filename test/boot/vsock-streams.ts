@@ -24,21 +24,20 @@ export async function checkStreams(): Promise<void> {
   await check("8 MB go each way at once, no faster than they are read", async () => {
     const up = randomBytes(BULK_BYTES);
     const down = randomBytes(BULK_BYTES);
-    let accepted: Socket | null = null;
+    const accepted = Promise.withResolvers<Socket>();
     const server = await listen(
       (socket) => {
-        accepted = socket;
         socket.end(down);
+        accepted.resolve(socket);
       },
       { allowHalfOpen: true },
     );
     const socket = await dial(server.port, true);
     assert.equal(socket.write(up.subarray(0, BULK_BYTES / 2)), false);
+    const there = await accepted.promise;
     // Nobody reads yet: most of it has to wait here and there, and none may be lost.
     await delay(300);
     assert.ok(socket.writableLength > BULK_BYTES / 4, "our side waits");
-    assert.ok(accepted !== null);
-    const there: Socket = accepted;
     assert.ok(there.writableLength > BULK_BYTES / 4, "the other side waits");
     const received = readAll(there);
     await once(socket, "drain");

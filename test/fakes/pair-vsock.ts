@@ -10,11 +10,13 @@ export const VSOCK_MISSING = "build/vsock.node is not built, or the kernel has n
 
 export class PairVsock {
   readonly open: OpenVsock;
-  readonly #binding: VsockBinding;
+  /** For another `openVsockOver` than the parent's. */
+  readonly binding: VsockBinding;
+  readonly #real: VsockBinding;
   readonly #offers = new Map<number, Offer>();
 
   private constructor(real: VsockBinding) {
-    this.#binding = real;
+    this.#real = real;
     const ports = new Map<number, number>();
     const binding: VsockBinding = {
       // A real listener, to whom nobody comes: this machine need not be able to talk to itself.
@@ -36,6 +38,7 @@ export class PairVsock {
       pair: (offer) => real.pair(offer),
       close: (fd) => real.close(fd),
     };
+    this.binding = binding;
     this.open = () => openVsockOver(binding);
   }
 
@@ -50,7 +53,7 @@ export class PairVsock {
     const offer = this.#offers.get(port);
     const near: Socket[] = [];
     // The addon offers both ends, and closes the one that nobody takes.
-    this.#binding.pair((code, fd) => {
+    this.#real.pair((code, fd) => {
       if (code !== null) return false;
       if (near.length > 0) {
         const isLetIn = offer?.(null, fd, cid) === true;

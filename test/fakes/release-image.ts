@@ -4,16 +4,19 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { APP_FOLDER } from "../../enclave/platform/node-flags.ts";
-import { encodeEif } from "../../scripts/image/eif.ts";
+import { encodeCpio, parseCpio } from "../../scripts/image/cpio.ts";
+import { encodeEif, parseEif } from "../../scripts/image/eif.ts";
 import { encodeInitRamdisk, encodeProgramRamdisk } from "../../scripts/image/ramdisk.ts";
 import { imageClosure } from "../../scripts/image/rootfs.ts";
 import type { TreeEntry } from "../../scripts/image/tree.ts";
+import { invariant } from "../../shared/invariant.ts";
 import { METADATA, SOURCE } from "./eif-images.ts";
 
 export const ROOT = resolve(import.meta.dirname, "../..");
 export const NODE = new Uint8Array(1000).fill(0x4e);
 export const INIT = new Uint8Array(100).fill(0x49);
-export const NSM_DRIVER = new Uint8Array(100).fill(0x6b);
+const NSM_DRIVER = new Uint8Array(100).fill(0x6b);
+const BOOT_RAMDISK = encodeInitRamdisk(INIT, NSM_DRIVER);
 
 function fileOf(path: string, content: Uint8Array): TreeEntry {
   return { kind: "file", path, mode: 0o644, content };
@@ -45,6 +48,19 @@ export function releaseImage(
   for (const [path, content] of app) {
     if (content !== null) rootfs.push(fileOf(`${APP_FOLDER.slice(1)}/${path}`, content));
   }
-  const ramdisks = [encodeInitRamdisk(INIT, NSM_DRIVER), encodeProgramRamdisk(rootfs)];
+  const ramdisks = [BOOT_RAMDISK, encodeProgramRamdisk(rootfs)];
+  return encodeEif({ ...SOURCE, ramdisks, metadata: METADATA });
+}
+
+/** The same image with this in its first ramdisk too, or with a third one. */
+export function releaseImageWith(more: TreeEntry, place: "first" | "third"): Uint8Array {
+  const image = parseEif(releaseImage());
+  const boot = parseCpio(BOOT_RAMDISK);
+  invariant(image.ok && boot.ok, "the image can be read");
+  const [, program = new Uint8Array()] = image.value.ramdisks;
+  const ramdisks =
+    place === "first"
+      ? [encodeCpio([...boot.value, more]), program]
+      : [BOOT_RAMDISK, program, encodeCpio([more])];
   return encodeEif({ ...SOURCE, ramdisks, metadata: METADATA });
 }

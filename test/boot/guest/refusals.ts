@@ -60,9 +60,6 @@ export async function checkRefusals(hardware: Hardware, nsmPki: string): Promise
     assert.ok(existsSync(`${IMAGE_ROOT}/dev/nsm`));
   });
   await checkRefused("on an NSM that fails", "NSM_UNAVAILABLE");
-  const debugNsm = await SimulatedNsm.start(nsmPki, "--debug-mode");
-  await checkRefused("in debug mode", "BOOT_DEBUG");
-  await debugNsm.stop();
 
   const nsm = await SimulatedNsm.start(nsmPki);
   await checkConfinement();
@@ -70,8 +67,15 @@ export async function checkRefusals(hardware: Hardware, nsmPki: string): Promise
   hardware.giveClock();
   await checkRefused("on entropy that is not the NSM's", "BOOT_ENTROPY");
   hardware.giveEntropy();
-  await checkStart();
   await nsm.stop();
+
+  const debugNsm = await SimulatedNsm.start(nsmPki, "--debug-mode");
+  await checkRefused("in debug mode", "BOOT_DEBUG");
+  await debugNsm.stop();
+
+  const wholeNsm = await SimulatedNsm.start(nsmPki);
+  await checkStart();
+  await wholeNsm.stop();
 }
 
 /** Another command than the image's must not get further than the check at boot. */

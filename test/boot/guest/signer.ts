@@ -164,7 +164,7 @@ function reachOverVsock(): void {
   writeFileSync(layout.parentConfig, JSON.stringify(config));
 }
 
-export function tailOf(program: string): string {
+function tailOf(program: string): string {
   const lines = readFileSync(logFileOf(layout, program), "utf8").trimEnd().split("\n");
   return lines.slice(-LOG_LINES_MAX).join("\n");
 }

@@ -29,8 +29,6 @@ const DOCUMENT_AGE_MS_MAX = 60_000;
 const LANE_COUNT = 16;
 const LANE_REQUEST_COUNT = 20;
 
-export type Voted = { readonly publicKey: string; readonly slot: number };
-
 /** Waits until a vote for the present slot is signed; answers which, and the refusals before it. */
 export async function signFirstVote(
   signer: GuestSigner,

@@ -87,6 +87,17 @@ test("TLS takes the one name and the given anchors only", async (context) => {
   assert.equal(await codeOfChain(context, [leaf, middle], { trustAnchors: [] }), "refused");
 });
 
+test("the environment can't turn the check of certificates off", async (context) => {
+  const name = "NODE_TLS_REJECT_UNAUTHORIZED";
+  process.env[name] = "0";
+  context.after(() => delete process.env[name]);
+  const ofOther = { trustAnchors: [otherRoot.pem] };
+  assert.equal(await codeOfChain(context, [leaf, middle], ofOther), "refused");
+  // Our own check would have taken these: names are OpenSSL's business alone.
+  const otherName = issueLeaf(middle, { dnsName: "kms.eu-central-2.amazonaws.com" });
+  assert.equal(await codeOfChain(context, [otherName, middle]), "refused");
+});
+
 test("TLS takes version 1.2 and no older one", async (context) => {
   const weak = { ciphers: "DEFAULT@SECLEVEL=0", minVersion: "TLSv1" } as const;
   const chain = [leaf, middle];
@@ -222,6 +233,18 @@ test("a valid certificate that leads nowhere does not hide the one that leads to
   const options = { nowMs: () => inDays(100) };
   assert.equal(await codeOfChain(context, [leaf, expired, nowhere, middle], options), "open");
   assert.equal(await codeOfChain(context, [leaf, expired, nowhere], options), "refused");
+});
+
+test("authorities that certify themselves and each other lead nowhere, and do so in the end", async (context) => {
+  // What OpenSSL goes by has ended at trusted time; what is left are circles.
+  const anchor = issue({ name: "root", issuer: null, toDays: 10 });
+  const itself = issue({ name: "root", issuer: null, key: anchor.key });
+  const other = issue({ name: "other", issuer: itself });
+  const crossed = issue({ name: "root", issuer: other, key: anchor.key });
+  const own = issueLeaf(anchor);
+  const options = { trustAnchors: [anchor.pem], nowMs: () => inDays(100) };
+  assert.equal(await codeOfChain(context, [own, itself], options), "refused");
+  assert.equal(await codeOfChain(context, [own, crossed, other], options), "refused");
 });
 
 test("a server shows 8 certificates beside its own, and no more", async (context) => {

@@ -41,6 +41,11 @@ describe("decideBoot", () => {
     ["PCR0 of debug mode", { imagePcrs: [ZERO, LOCKED, LOCKED] }, "BOOT_DEBUG"],
     ["PCR1 of debug mode", { imagePcrs: [LOCKED, ZERO, LOCKED] }, "BOOT_DEBUG"],
     ["PCR2 of debug mode", { imagePcrs: [LOCKED, LOCKED, ZERO] }, "BOOT_DEBUG"],
+    [
+      "another clock in debug mode, where the code can be read",
+      { imagePcrs: [ZERO, ZERO, ZERO], clockSource: "tsc" },
+      "BOOT_CLOCK",
+    ],
     ["an image register that is not locked", { imagePcrs: [LOCKED, OPEN, LOCKED] }, "BOOT_PCR"],
     ["two registers instead of three", { imagePcrs: [LOCKED, LOCKED] }, "BOOT_PCR"],
     ["another clock", { clockSource: "tsc" }, "BOOT_CLOCK"],
@@ -64,6 +69,11 @@ describe("decideBoot", () => {
       assert.equal(codeOf({ nodeFlags }), "BOOT_UNCONFINED");
     });
   }
+
+  it("denies every right with which something could leave the process", () => {
+    const rights = ["fs.write", "net", "child", "inspector", "wasi", "ffi"];
+    assert.deepEqual([...DENIED_RIGHTS], rights);
+  });
 
   for (const right of DENIED_RIGHTS) {
     it(`refuses a Node that has the right ${right}`, () => {

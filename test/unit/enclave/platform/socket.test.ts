@@ -8,6 +8,11 @@ import { describe, type TestContext, test } from "node:test";
 import { connectTo, listenOn } from "../../../../enclave/platform/socket.ts";
 import { openVsockOver } from "../../../../enclave/platform/vsock.ts";
 import type { Address } from "../../../../shared/address.ts";
+import { CID_ANY } from "../../../../shared/wire/vsock.ts";
+import { PairVsock, VSOCK_MISSING } from "../../../fakes/pair-vsock.ts";
+
+const pairs = await PairVsock.load();
+const skip = pairs === null ? VSOCK_MISSING : false;
 
 function withoutAddon() {
   return openVsockOver(null);
@@ -96,6 +101,29 @@ describe("the enclave's sockets", () => {
     const socket = await connectTo(address, withoutAddon);
     assert.equal(socket.ok ? "connected" : socket.error.code, "LINK_DOWN");
     await assert.rejects(listenOn(address, () => {}, withoutAddon));
+  });
+
+  test("let nobody in over vsock but the CID of the address", { skip }, async (context) => {
+    assert.ok(pairs !== null);
+    const sockets: Socket[] = [];
+    const address: Address = { kind: "vsock", cid: 3, port: 8000 };
+    const server = await listenOn(
+      address,
+      (socket) => sockets.push(socket),
+      () => openVsockOver(pairs.binding),
+    );
+    context.after(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    for (const cid of [0, 1, 2, 4, 16, CID_ANY]) {
+      assert.equal(pairs.connectFrom(cid, 8000), null, `CID ${cid}`);
+    }
+    assert.equal(sockets.length, 0);
+    const parent = pairs.connectFrom(3, 8000);
+    context.after(() => parent?.destroy());
+    assert.ok(parent !== null);
+    assert.equal(sockets.length, 1);
   });
 });
 

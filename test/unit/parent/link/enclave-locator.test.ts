@@ -202,6 +202,33 @@ test("an hour of a nitro-cli that fails is few runs, and what comes after it is 
   assert.equal(await bench.locate(), "vsock://16:8000");
 });
 
+test("a success ends the waiting that failures have made longer, and is forgotten by the next", async () => {
+  const bench = new Bench();
+  for (const _round of [1, 2]) {
+    bench.list = null;
+    for (let count = 0; count < 8; count++) {
+      await bench.locate();
+      bench.later();
+    }
+    bench.list = [RUNNING];
+    await bench.locate();
+    bench.nowMs += 1000;
+    bench.list = null;
+    const { runCount } = bench;
+    await bench.locate();
+    // The first failure after it: no longer than the first of all.
+    bench.nowMs += 2000;
+    await bench.locate();
+    assert.equal(bench.runCount, runCount + 2);
+    bench.later();
+  }
+  const [failed, located] = [
+    "enclave.not-located NITRO_CLI_FAILED",
+    "enclave.located vsock://16:8000",
+  ];
+  assert.deepEqual(bench.events(), [failed, located, failed, located, failed]);
+});
+
 async function locateWith(context: TestContext, enclaves: readonly object[]): Promise<string> {
   const cli = new FakeNitroCli();
   context.after(() => cli.remove());

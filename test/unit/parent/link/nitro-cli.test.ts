@@ -13,7 +13,8 @@ test("parseEnclaveList reads what nitro-cli prints, and leaves out what is not o
   const text = JSON.stringify([
     listedEnclave(),
     listedEnclave({ EnclaveName: "other", EnclaveCID: 17, Flags: "DEBUG_MODE" }),
-    { ...without("EnclaveName"), EnclaveCID: 18, State: "TERMINATING" },
+    // The CID of one that ends may be another's already.
+    { ...without("EnclaveName"), EnclaveCID: 17, State: "TERMINATING" },
   ]);
   const list = parseEnclaveList(`${text}\n`);
   assert.ok(list.ok);
@@ -21,7 +22,7 @@ test("parseEnclaveList reads what nitro-cli prints, and leaves out what is not o
   assert.deepEqual(list.value, [
     { name: "redoubt", id, cid: 16, isRunning: true, isConsoleOpen: false },
     { name: "other", id, cid: 17, isRunning: true, isConsoleOpen: true },
-    { name: null, id, cid: 18, isRunning: false, isConsoleOpen: false },
+    { name: null, id, cid: 17, isRunning: false, isConsoleOpen: false },
   ]);
 });
 
@@ -67,7 +68,7 @@ for (const [what, text] of MALFORMED) {
   });
 }
 
-test("listEnclaves runs the program with one argument and no environment of ours", async (context) => {
+test("listEnclaves runs the program with one argument, no input, no folder and no environment of ours", async (context) => {
   const cli = new FakeNitroCli();
   context.after(() => cli.remove());
   cli.answer([listedEnclave()]);
@@ -76,7 +77,9 @@ test("listEnclaves runs the program with one argument and no environment of ours
   assert.equal(list.value[0]?.cid, 16);
   process.env["REDOUBT_TEST_SECRET"] = "secret";
   context.after(() => delete process.env["REDOUBT_TEST_SECRET"]);
-  cli.script('[ -z "$REDOUBT_TEST_SECRET" ] || exit 8\necho "[]"\n');
+  cli.script(
+    '[ -z "$REDOUBT_TEST_SECRET" ] || exit 8\n[ "$(pwd)" = / ] || exit 7\ncat\necho "[]"\n',
+  );
   assert.deepEqual(await listEnclaves(cli.path, LONG_MS), { ok: true, value: [] });
 });
 
@@ -97,6 +100,12 @@ const FAILURES: readonly (readonly [
   [
     "does not stop complaining",
     "while :; do echo 'Failed connections: 1' >&2; done\n",
+    "NITRO_CLI_FAILED",
+    "ERR_CHILD_PROCESS_STDIO_MAXBUFFER",
+  ],
+  [
+    "prints more than any list",
+    "printf '[%65536s]' ''\n",
     "NITRO_CLI_FAILED",
     "ERR_CHILD_PROCESS_STDIO_MAXBUFFER",
   ],

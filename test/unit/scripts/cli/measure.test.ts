@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -35,6 +35,14 @@ function codeIn(stderr: string): string | undefined {
 const GOOD = fileOf("good.eif", FILE);
 
 describe("redoubt measure", () => {
+  test("does not read a file that is larger than any image", async () => {
+    const path = fileOf("large.eif", FILE);
+    truncateSync(path, 2 ** 31);
+    const outcome = await runMeasure([path]);
+    assert.deepEqual([outcome.exitCode, outcome.stdout], [1, ""]);
+    assert.equal(codeIn(outcome.stderr), "EIF_OVERSIZE");
+  });
+
   test("prints what nitro-cli describe-eif prints", async () => {
     const outcome = await runMeasure([GOOD]);
     assert.deepEqual(outcome, {

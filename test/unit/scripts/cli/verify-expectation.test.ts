@@ -42,7 +42,10 @@ function base64(bytes: Uint8Array | string): string {
 }
 
 /** A document of the enclave above, bare or with what the signer shows. */
-async function answerOf(software: string): Promise<{ whole: string; bare: Uint8Array }> {
+async function answerOf(
+  software: string,
+  keyCount = KEYS.length,
+): Promise<{ whole: string; bare: Uint8Array }> {
   const options = { root: ROOT, nowMs: () => NOW_MS, pcrs: PCRS, isDebug: false };
   const nsm = createNsm(new NsmSimulator(options).device());
   await nsm.extendPcr(MANIFEST_PCR_INDEX, DIGEST);
@@ -50,7 +53,7 @@ async function answerOf(software: string): Promise<{ whole: string; bare: Uint8A
   const userData = encodeStatement({
     bootId: new Uint8Array(16),
     keySet: keySetDigest(KEYS),
-    keyCount: KEYS.length,
+    keyCount,
     manifest: DIGEST,
     software,
   });
@@ -73,6 +76,7 @@ before(async () => {
   file("answer", whole);
   file("bare", bare);
   file("older", (await answerOf("redoubt/1.2.2")).whole);
+  file("miscounted", (await answerOf("redoubt/1.2.3", KEYS.length + 1)).bare);
   file("foreign", documentOf());
   file("root", encodeCertificatePem(ROOT.der));
   file("release", encodeRelease(OWN));
@@ -169,6 +173,7 @@ describe("redoubt verify --release", () => {
     ],
     ["keys of another program", "foreign", ["--keys", "keys"], ["statement ATTEST_USER_DATA"]],
     ["a key too many", "answer", ["--keys", "fewer-keys"], ["expected-keys ATTEST_USER_DATA"]],
+    ["keys of another count", "miscounted", ["--keys", "keys"], ["expected-keys ATTEST_USER_DATA"]],
     ["a key too few", "answer", ["--keys", "more-keys"], ["expected-keys ATTEST_USER_DATA"]],
   ];
   for (const [what, target, args, failures] of rows) {

@@ -98,6 +98,16 @@ describe("encodeCpio", () => {
   }
 });
 
+/** An archive of two empty files whose second is called otherwise, by a name of its length. */
+function renamed(first: string, second: string, name: string): Uint8Array {
+  const file = { kind: "file", mode: 0o644, content: new Uint8Array() } as const;
+  const bytes = encodeCpio([
+    { ...file, path: first },
+    { ...file, path: second },
+  ]);
+  return mutate(bytes, Buffer.from(bytes).indexOf(second), name);
+}
+
 describe("parseCpio", () => {
   const archive = encodeCpio(TREE);
 
@@ -129,6 +139,9 @@ describe("parseCpio", () => {
       Buffer.concat([archive, Buffer.alloc(1)]),
     ],
     ["less padding", "CPIO_NOT_CANONICAL", archive.subarray(0, -4)],
+    ["the same file twice", "CPIO_NOT_CANONICAL", renamed("b", "c", "b")],
+    ["a file in a file", "CPIO_NOT_CANONICAL", renamed("b", "c.x", "b/x")],
+    ["paths in another order", "CPIO_NOT_CANONICAL", renamed("b", "c", "a")],
   ];
   for (const [name, code, bytes] of wrongBytes) {
     it(`refuses ${name}`, () => {

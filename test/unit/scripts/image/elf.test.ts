@@ -32,6 +32,13 @@ describe("readElfNeeds", () => {
   });
 
   const whole = elfFile({ machine: ELF_MACHINE_X86_64, libraries: ["libc.so.6"] });
+  const patched = (at: number, ...bytes: readonly number[]): Uint8Array => {
+    const copy = Uint8Array.from(whole);
+    copy.set(bytes, at);
+    return copy;
+  };
+  // In elfFile's layout: one library's tag, then that of the names, each of 16 bytes from 256 on.
+  const namesTag = 256 + 16;
   const wrong: readonly (readonly [string, Uint8Array])[] = [
     ["nothing", Buffer.alloc(0)],
     ["a script", Buffer.from("#!/bin/sh\n")],
@@ -39,6 +46,10 @@ describe("readElfNeeds", () => {
     ["a file that ends in its header", whole.subarray(0, 40)],
     ["a file that ends in its segments", whole.subarray(0, 130)],
     ["a file that ends in its names", whole.subarray(0, 404)],
+    ["a big-endian file", patched(5, 2)],
+    ["65 segments", patched(56, 65)],
+    ["a library without any names", patched(namesTag, 0)],
+    ["names at an address that no segment has", patched(namesTag + 8, 0xff, 0x0f)],
   ];
   for (const [name, bytes] of wrong) {
     it(`refuses ${name}`, () => {

@@ -50,6 +50,12 @@ describe("collectLibraries", () => {
     ]);
   });
 
+  it("comes to an end with libraries that need each other", () => {
+    const [a, b] = ["lib/x86_64-linux-gnu/liba.so", "lib/x86_64-linux-gnu/libb.so"] as const;
+    const files = filesOf(file(a, ["libb.so"]), file(b, ["liba.so"]));
+    assert.deepEqual(collect(["liba.so"], null, files), [a, b]);
+  });
+
   it("takes nothing that nobody needs", () => {
     assert.deepEqual(collect([]), []);
   });

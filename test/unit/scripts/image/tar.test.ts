@@ -50,6 +50,18 @@ describe("readTar", () => {
     assert.deepEqual([...tar.keys()], ["prefix/file", long, "from/pax", "plain"]);
   });
 
+  it("takes a long target for one link only", () => {
+    const tar = readTar(
+      tarOf(
+        { name: "././@LongLink", type: "K", content: "far/away\0" },
+        { name: "a", type: "2", target: "cut" },
+        { name: "b", type: "2", target: "near" },
+      ),
+    );
+    const targets = [...tar.values()].map((entry) => entry.kind === "link" && entry.target);
+    assert.deepEqual(targets, ["far/away", "near"]);
+  });
+
   const wrong: readonly (readonly [string, Uint8Array])[] = [
     ["nothing", Buffer.alloc(0)],
     ["an archive without its end", tarOf({ name: "a" }).subarray(0, 512)],

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, it } from "node:test";
 import { ImageError } from "../../../../scripts/image/image-error.ts";
 import {
   completeTree,
+  isTreePath,
   nestTree,
   readTree,
   type TreeEntry,
@@ -41,6 +42,34 @@ describe("completeTree", () => {
       { kind: "folder", path: "dev" },
     ];
     assert.equal(completeTree(twice).length, 1);
+  });
+});
+
+describe("isTreePath", () => {
+  const rows: readonly (readonly [string, boolean])[] = [
+    ["a", true],
+    ["a/b.ts", true],
+    ["a".repeat(1024), true],
+    ["a".repeat(1025), false],
+    ["", false],
+    ["/a", false],
+    ["a/", false],
+    ["a//b", false],
+    ["a/./b", false],
+    ["../a", false],
+    ["a b", false],
+    ["a\n", false],
+    ["\u00e4", false],
+  ];
+  for (const [path, isPath] of rows) {
+    it(`answers ${isPath} to ${JSON.stringify(path.slice(0, 16))} of ${path.length}`, () => {
+      assert.equal(isTreePath(path), isPath);
+    });
+  }
+
+  // A pattern that can split a path in two ways would take longer than anybody lives.
+  it("takes no time to speak of for the worst path of an archive", () => {
+    assert.equal(isTreePath(`${"a/".repeat(511)} `), false);
   });
 });
 

@@ -134,6 +134,17 @@ describe("lintKeyPolicy on registers", () => {
     ],
     ["upper case where it does not", "", image(UPPER)],
     [
+      "two images and two manifests, of which a second condition leaves one",
+      "PCR_LISTS_DIFFER",
+      beside({
+        StringEqualsIgnoreCase: {
+          [PCR0_KEY]: [IMAGE_HEX, NEXT_IMAGE_HEX],
+          [PCR16_KEY]: [MANIFEST_HEX, NEXT_IMAGE_HEX],
+        },
+        StringEquals: { [PCR0_KEY]: IMAGE_HEX, ...PURPOSE },
+      }),
+    ],
+    [
       "two images and two manifests",
       "PCR_LISTS_DIFFER PCR_LISTS_DIFFER PCR_PAIRS",
       equal({ 0: [IMAGE_HEX, NEXT_IMAGE_HEX], 16: [MANIFEST_HEX, NEXT_IMAGE_HEX] }),

@@ -13,7 +13,7 @@ import { composeRelease } from "../../../../scripts/release/compose.ts";
 import { filesDigest } from "../../../../scripts/release/digest.ts";
 import { encodeRelease, parseRelease } from "../../../../scripts/release/record.ts";
 import { SOURCE } from "../../../fakes/eif-images.ts";
-import { INIT, NODE, ROOT, releaseImage } from "../../../fakes/release-image.ts";
+import { INIT, NODE, ROOT, releaseImage, releaseImageWith } from "../../../fakes/release-image.ts";
 
 const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 const TREE = { commit: COMMIT, isDirty: false };
@@ -67,6 +67,7 @@ describe("a composed release record", () => {
   });
 
   const other = Uint8Array.of(1);
+  const STRAY = { kind: "file", path: "sbin/init", mode: 0o755, content: other } as const;
   const broken: readonly (readonly [string, Uint8Array])[] = [
     ["another file of ours", releaseImage(new Map([["enclave/version.ts", other]]))],
     ["a file missing", releaseImage(new Map([["shared/limits.ts", null]]))],
@@ -75,6 +76,8 @@ describe("a composed release record", () => {
       releaseImage(new Map([["node_modules/@noble/hashes/sha2.js", other]])),
     ],
     ["other ramdisks", encodeEif(SOURCE)],
+    ["something more in the first ramdisk", releaseImageWith(STRAY, "first")],
+    ["a third ramdisk", releaseImageWith(STRAY, "third")],
     ["a flipped bit", IMAGE.with(IMAGE.length - 600, 1)],
     ["no image", other],
   ];

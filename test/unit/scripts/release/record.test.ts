@@ -47,6 +47,7 @@ describe("a release record", () => {
     ["an unknown state of the tree", changed('"clean"', '"unknown"'), "tree"],
     ["an unknown architecture", changed('"x86_64"', '"riscv64"'), "arch"],
     ["an empty image", changed("87654321", "0"), "eif.byteCount"],
+    ["an image larger than any", changed("87654321", String(2 ** 31)), "eif.byteCount"],
     ["a size as text", changed("87654321", '"87654321"'), "eif.byteCount"],
     ["a digest of 47 bytes", changed(RELEASE.eif.sha384, HEX), "eif.sha384"],
     ["a digest with a prefix", changed(RELEASE.eif.sha384, `0x${HEX}`), "eif.sha384"],
