@@ -98,13 +98,7 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function write({ eif, out, sbom, debs, npm, allowDirty }: Options): Promise<number> {
-  const source = readSourceTree(ROOT);
-  if (source.isDirty && !allowDirty) {
-    throw new ImageError(
-      "the source has changes that no commit has (git status lists them): commit or remove them, " +
-        "or let the record say so (--allow-dirty)",
-    );
-  }
+  const source = readSourceTree(ROOT, allowDirty);
   const file = readFileSync(eif);
   const { arch: imageArch, programRamdisk } = readImageContent(file);
   requireRebuilt(programRamdisk, openInputs(ROOT, imageArch, { debs, npm }));

@@ -5,7 +5,8 @@ import { ImageError } from "../image/image-error.ts";
 
 export type SourceTree = { readonly commit: string; readonly isDirty: boolean };
 
-export function readSourceTree(root: string): SourceTree {
+/** Throws for a tree with changes, unless they are allowed: then the record says so. */
+export function readSourceTree(root: string, allowDirty: boolean): SourceTree {
   const commit = runForText("git", ["rev-parse", "--verify", "HEAD^{commit}"], {
     cwd: root,
   }).trim();
@@ -14,5 +15,12 @@ export function readSourceTree(root: string): SourceTree {
   const changes = runForText("git", ["status", "--porcelain", "--untracked-files=all"], {
     cwd: root,
   });
-  return { commit, isDirty: changes !== "" };
+  const isDirty = changes !== "";
+  if (isDirty && !allowDirty) {
+    throw new ImageError(
+      "the source has changes that no commit has (git status lists them): commit or remove them, " +
+        "or let the record say so (--allow-dirty)",
+    );
+  }
+  return { commit, isDirty };
 }
