@@ -87,6 +87,7 @@ export const ERRORS = {
   BUNDLE_SOURCE: { number: 536, text: "a source of bundles can't be read" },
   KEY_UNKNOWN: { number: 540, text: "no such key" },
   KEY_DUPLICATE: { number: 541, text: "two loaded bundles hold the same key" },
+  KEY_RETIRED: { number: 542, text: "the key was retired and signs nothing any more" },
   SIGN_SELF_TEST: { number: 550, text: "the signature self-test failed" },
 
   // 600: signing requests
@@ -118,8 +119,29 @@ export const ERRORS = {
   STORE_FULL: { number: 811, text: "the state store's disk is full" },
   STORE_LOCKED: { number: 812, text: "the state store is locked by another program" },
   STORE_CORRUPT: { number: 813, text: "the state store is corrupt" },
+  STORE_CREDENTIALS: { number: 814, text: "no bundle with the state store's credentials is open" },
+  STORE_DENIED: { number: 815, text: "the state store refuses the sealed credentials" },
+  STORE_THROTTLED: { number: 816, text: "the state store asks to be called less often" },
+  STORE_IDENTITY: { number: 817, text: "the table is not the one that the manifest names" },
+  STORE_MALFORMED: {
+    number: 818,
+    text: "the state store answered something else than its protocol",
+  },
   INTERCHANGE_MALFORMED: { number: 820, text: "the file is not EIP-3076 version 5" },
   INTERCHANGE_NETWORK: { number: 821, text: "the file is of another network" },
+  HANDOVER_REFUSED: { number: 830, text: "the hand-over is not that of an allowed predecessor" },
+  HANDOVER_GIVEN: { number: 831, text: "the state was handed over already, to another enclave" },
+  OVERRIDE_DISABLED: { number: 840, text: "the manifest names nobody who may lower a floor" },
+  OVERRIDE_MALFORMED: { number: 841, text: "the order does not fit its format" },
+  OVERRIDE_UNSIGNED: {
+    number: 842,
+    text: "too few operators of the manifest have signed the order",
+  },
+  OVERRIDE_EXPIRED: { number: 843, text: "the order has expired, or is valid for too long" },
+  OVERRIDE_STATE: {
+    number: 844,
+    text: "the order was made for another record than the present one",
+  },
 
   // 900: the parent's own edge
   HTTP_MALFORMED: { number: 900, text: "the HTTP request is malformed" },
@@ -131,9 +153,11 @@ export const ERRORS = {
   DEADLINE: { number: 906, text: "the request was not answered within its deadline" },
   NOT_READY: { number: 907, text: "the signer is not ready" },
   RELOAD_RUNNING: { number: 908, text: "a reload is already running" },
+  UPGRADE_RUNNING: { number: 909, text: "an upgrade is already running" },
   RELAY_HOST_DENIED: { number: 910, text: "the relay does not connect to this host" },
   RELAY_UNREACHABLE: { number: 911, text: "the relay can't reach the host" },
   HTTP_INTERNAL: { number: 912, text: "the parent failed while it answered" },
+  UPGRADE_SAME: { number: 913, text: "the configuration names the enclave that serves already" },
   TLS_MATERIAL: { number: 920, text: "a certificate, key or CRL of the listener can't be used" },
   TLS_CLIENT_REFUSED: { number: 921, text: "the client's certificate was not accepted" },
   LISTEN_FAILED: { number: 922, text: "the address can't be listened on" },
@@ -173,6 +197,8 @@ export const DETAIL_NAMES: Readonly<Partial<Record<ErrorCode, readonly string[]>
   GUARD_VOTE_SOURCE_BELOW: ["source", "signedSource"],
   GUARD_VOTE_ORDER: ["source", "target"],
   GUARD_BOOT_FLOOR: ["slotFrom", "sourceFrom", "targetFrom"],
+  OVERRIDE_STATE: ["expectedSeq", "seq"],
+  OVERRIDE_UNSIGNED: ["needed", "valid"],
   PHASE_REFUSED: ["phase"],
   TLS_MATERIAL: ["file", "reason"],
   LISTEN_FAILED: ["address"],

@@ -11,6 +11,7 @@ import { CorruptRow, faultOf, ROW_REASON, type StoreFault } from "./fault.ts";
 import { type DatabaseOptions, hasRoom, openDatabase, touchDatabase } from "./schema.ts";
 
 export type Commit = ParamsOf<(typeof STORE_METHODS)["store.commit"]>;
+export type Append = ParamsOf<(typeof STORE_METHODS)["store.append"]>;
 export type CommitAnswer = AnswerOf<(typeof STORE_METHODS)["store.commit"]>;
 export type ReadAnswer = AnswerOf<(typeof STORE_METHODS)["store.read"]>;
 type Write = Commit["writes"][number];
@@ -124,17 +125,33 @@ export class RecordDatabase {
     return commits.map(() => outcomes);
   }
 
+  /** Receipts of records that another store holds. The same one may come twice. */
+  append({ scope, receipts }: Append): Result<null, Refusal> {
+    return this.#durably(({ append }) => {
+      for (const { key, seq, receipt } of receipts) append.run(scope, key, seq, receipt);
+      return null;
+    });
+  }
+
   #transact(commits: readonly Commit[]): Result<readonly CommitAnswer[], Refusal> {
+    const answers = this.#durably((statements) =>
+      commits.map(({ scope, writes }) =>
+        writes.map((write) => writeRecord(statements, scope, write)),
+      ),
+    );
+    if (answers.ok) this.#count(answers.value);
+    return answers;
+  }
+
+  /** One transaction; what it answers is on disk. */
+  #durably<T>(run: (statements: Statements) => T): Result<T, Refusal> {
     const opened = this.#opened();
     if (!opened.ok) return err(refusal(opened.error.code));
     const statements = opened.value;
-    const answers: CommitAnswer[] = [];
+    let done: T;
     try {
       statements.begin.run();
-      for (const commit of commits) {
-        const { scope, writes } = commit;
-        answers.push(writes.map((write) => writeRecord(statements, scope, write)));
-      }
+      done = run(statements);
     } catch (error) {
       return err(refusal(this.#failed(error).code));
     }
@@ -148,12 +165,16 @@ export class RecordDatabase {
       const isCertain = code === "STORE_FULL" || code === "STORE_LOCKED";
       return err(refusal(isCertain ? code : "STATE_UNKNOWN"));
     }
-    this.#count(answers, this.#nowMs() - startMs);
+    const { stats } = this;
+    const syncMs = this.#nowMs() - startMs;
+    stats.transactionCount += 1;
+    stats.syncMsSum += syncMs;
+    stats.syncMsMax = Math.max(stats.syncMsMax, syncMs);
     this.#fault = null;
-    return ok(answers);
+    return ok(done);
   }
 
-  #count(answers: readonly CommitAnswer[], syncMs: number): void {
+  #count(answers: readonly CommitAnswer[]): void {
     const { stats } = this;
     for (const answer of answers) {
       stats.commitCount += 1;
@@ -162,9 +183,6 @@ export class RecordDatabase {
         else stats.conflictCount += 1;
       }
     }
-    stats.transactionCount += 1;
-    stats.syncMsSum += syncMs;
-    stats.syncMsMax = Math.max(stats.syncMsMax, syncMs);
   }
 
   #opened(): Result<Statements, StoreFault> {

@@ -67,6 +67,11 @@ function storeHandlers(
       return database.read(scope, keys);
     },
     "store.commit": (commit) => (commit.writes.length === 0 ? ok([]) : group.add(commit)),
+    "store.append": (append) => {
+      group.flush();
+      const appended = database.append(append);
+      return appended.ok ? ok({}) : appended;
+    },
   };
 }
 

@@ -9,6 +9,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { startNitro } from "../../enclave/platform/nitro.ts";
+import { AWS_NITRO_ROOT_G1 } from "../../shared/attestation/aws-root.ts";
 
 const LOOPBACK_CID = 1;
 /** The parent of the guest listens there. */
@@ -52,6 +53,8 @@ async function probe(run: () => unknown): Promise<string> {
 const running = await startNitro({
   parentCid: LOOPBACK_CID,
   trustAnchors: [readFileSync(join(import.meta.dirname, "ca.crt"), "utf8")],
+  // No predecessor hands anything over here.
+  nsmRoot: AWS_NITRO_ROOT_G1,
 });
 if (!running.ok) {
   process.stdout.write(`enclave: ${running.error.code}\n`);

@@ -105,6 +105,10 @@ export class FakeAdmin {
         }
         return ok(this.#import(floors, isDryRun));
       },
+      "state.challenge": refuse,
+      "state.retire": refuse,
+      "state.override": refuse,
+      "state.handover": refuse,
       "manifest.put": refuse,
       "credentials.put": refuse,
       "bundle.put": refuse,
@@ -129,6 +133,9 @@ export class FakeAdmin {
       recordCount: this.states.size,
       floor: null,
       highWatermark: null,
+      storeKind: "parent",
+      overrideCount: 0,
+      lostReceiptCount: 0,
       timeMs: 0,
       timeAgeMs: 0,
     });
@@ -181,7 +188,9 @@ function emptyState(key: Uint8Array): EthereumState {
   return {
     key: Uint8Array.from(key),
     hasRecord: false,
+    isRetired: false,
     seq: 0,
+    head: new Uint8Array(32),
     blockSlot: null,
     blockRoot: null,
     source: null,

@@ -9,6 +9,7 @@ export function fakeBundle(
   const id = new Uint8Array(16).fill(idByte);
   const prefix = encodeBundlePrefix({
     id,
+    purpose: "redoubt/keys",
     keyArn: "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     wrappedKey: new Uint8Array(32),
     keyCount: keyBytes.length,

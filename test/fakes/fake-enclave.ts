@@ -119,12 +119,19 @@ export class FakeEnclave {
         this.#answer("state.open", () => {
           if (this.phase !== "Unsealed") return err(refusal("PHASE_REFUSED", this.phase));
           this.phase = "Ready";
-          return ok({ keyCount: this.keyCount, recordCount: 0 });
+          return ok({ keyCount: this.keyCount, recordCount: 0, isHandedOver: false });
         }),
       "state.init": ({ keys }) =>
         this.#answer("state.init", () => ok({ createdCount: keys.length })),
       "state.show": () => this.#answer("state.show", () => ok([])),
       "state.import": () => this.#answer("state.import", () => ok([])),
+      "state.challenge": () =>
+        this.#answer("state.challenge", () => ok({ nonce: new Uint8Array(32) })),
+      "state.retire": () => this.#answer("state.retire", () => ok([])),
+      "state.override": () =>
+        this.#answer("state.override", () => err(refusal("OVERRIDE_DISABLED"))),
+      "state.handover": () =>
+        this.#answer("state.handover", () => ok({ document: new Uint8Array(1) })),
       "keys.list": ({ offset }) => this.#answer("keys.list", () => ok(this.#page(offset))),
       attest: () => this.#answer("attest", () => ok({ document: new Uint8Array(1) })),
       sign: ({ body }) => {
@@ -160,6 +167,9 @@ export class FakeEnclave {
       genesisValidatorsRoot: null,
       floor: null,
       highWatermark: null,
+      storeKind: "parent",
+      overrideCount: 0,
+      lostReceiptCount: 0,
       timeMs: 0,
       timeAgeMs: 0,
     };

@@ -6,8 +6,11 @@ import { encodeHex } from "../../shared/bytes/hex.ts";
 import { ok } from "../../shared/result.ts";
 
 export class HonestStore implements StateStore {
+  readonly pacing: StateStore["pacing"] = "group";
   readonly #records = new Map<string, StoredRecord>();
   readonly receipts: Uint8Array[] = [];
+
+  verify: StateStore["verify"] = () => Promise.resolve(ok(null));
 
   read: StateStore["read"] = (scope, keys) =>
     Promise.resolve(ok(keys.map((key) => this.#records.get(nameOf(scope, key)) ?? null)));

@@ -7,7 +7,8 @@ import {
   type EthereumRecord,
   ethereumRule,
 } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
-import { Account, Ledger } from "../../enclave/state/ledger.ts";
+import { Account } from "../../enclave/state/account.ts";
+import { Ledger } from "../../enclave/state/ledger.ts";
 import type { RecordOwner } from "../../enclave/state/record-codec.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { MemoryStore } from "./memory-store.ts";
@@ -65,7 +66,7 @@ export class LedgerRig {
   async init(account = this.account): Promise<string> {
     const receipt = { kind: "init", heights: [], signingRoot: null, timeMs: 1 };
     const answer = await this.ledger.amend(account, receipt, (record) =>
-      record === null ? ethereumRule.empty : null,
+      record === null ? { record: ethereumRule.empty, isRetired: false } : null,
     );
     return answer.ok ? "ok" : answer.error.code;
   }

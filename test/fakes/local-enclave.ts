@@ -11,6 +11,8 @@ import type {
   SignPool,
   StateStore,
 } from "../../enclave/core/ports.ts";
+import { StoreCredentialRing } from "../../enclave/keys/store-credentials.ts";
+import { entropy } from "../../enclave/platform/clock.ts";
 import { startSignPool } from "../../enclave/platform/sign-pool.ts";
 import { createService } from "../../enclave/service/service.ts";
 import { createRoot } from "../../scripts/local/nsm-pki.ts";
@@ -50,6 +52,8 @@ export type LocalEnclaveWish = {
   readonly clock: TestClock;
   readonly store: StateStore;
   readonly releaser: KeyReleaser;
+  /** PCR0 to PCR2 of another image. */
+  readonly image?: string;
 };
 
 export class LocalEnclave {
@@ -62,7 +66,7 @@ export class LocalEnclave {
     const simulator = new NsmSimulator({
       root: nsmRoot,
       nowMs: () => wish.clock.unixMs,
-      pcrs: sampleMeasurements("test"),
+      pcrs: sampleMeasurements(wish.image ?? "test"),
       isDebug: false,
     });
     const nsm = createNsm(simulator.device());
@@ -75,10 +79,14 @@ export class LocalEnclave {
       time: this.time,
       credentials: new PushedCredentials(),
       releaser: wish.releaser,
-      store: wish.store,
+      createStore: () => wish.store,
+      storeCredentials: new StoreCredentialRing(),
+      receiptLog: { lostCount: 0 },
       pool: this.#pool,
+      entropy,
       software: "redoubt/test",
       bootId: new Uint8Array(16),
+      nsmRoot: nsmRoot.der,
     });
     // Both ends of a link, each writing into the other's reader.
     const toEnclave = {

@@ -42,6 +42,7 @@ export function writtenButDenied(stored: StoredRecord | null): Act {
 }
 
 export class MemoryStore implements StateStore {
+  readonly pacing: StateStore["pacing"] = "group";
   readonly records = new Map<string, StoredRecord>();
   readonly commits: (readonly RecordWrite[])[] = [];
   readonly lateWrites: RecordWrite[] = [];
@@ -50,6 +51,8 @@ export class MemoryStore implements StateStore {
   #acts: Act[] = [];
   #readRefusals: Refusal[] = [];
   #gate: Promise<void> | null = null;
+
+  verify: StateStore["verify"] = () => Promise.resolve(ok(null));
 
   read: StateStore["read"] = async (
     _scope,

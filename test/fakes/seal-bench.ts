@@ -94,7 +94,8 @@ export class Bench {
     const opened = await openBundle(await readFile(file), KEY_ARN, this.kms);
     assert.ok(opened.ok);
     const keyring = new Keyring();
-    assert.ok(keyring.add(opened.value).ok);
+    assert.ok(opened.value.purpose === "redoubt/keys");
+    assert.ok(keyring.add(opened.value.bundle).ok);
     return keyring;
   }
 }

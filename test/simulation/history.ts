@@ -260,10 +260,8 @@ class History {
     const slot = Math.max(0, slotOf(this.#clock.unixMs) + this.#random.between(-8, 1));
     const target = BigInt(Math.floor(slot / SLOTS_PER_EPOCH));
     const source = target === 0n ? 0n : target - 1n;
-    const floor = { key: key.publicKey, blockSlot: BigInt(slot), source, target };
-    const act = this.#random.chance(0.5)
-      ? holder.init(key)
-      : holder.accounts.import([floor], false, this.#clock.unixMs);
+    const maxima = { blockSlot: BigInt(slot), source, target };
+    const act = this.#random.chance(0.5) ? holder.init(key) : holder.raise(key, maxima);
     void act.then(
       (done) => (done.ok ? undefined : this.#refusals.add(done.error.code)),
       (thrown: unknown) => this.#keep(thrown),

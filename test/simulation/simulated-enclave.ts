@@ -2,20 +2,24 @@
 // path. Simulated are its surroundings: the clock, the store, KMS, and the sign pool, whose
 // "signature" is the root itself, so that a recorder can see what was signed.
 
-import type { EthereumFloor } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
+import type {
+  EthereumFloor,
+  ImportedFloor,
+} from "../../enclave/core/chains/ethereum/slashing-rule.ts";
 import { bootFloorAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
 import type { SignPool, StateStore } from "../../enclave/core/ports.ts";
 import type { OpenedBundle } from "../../enclave/keys/bundle.ts";
 import { KeyMaterial, SigningKey } from "../../enclave/keys/signing-key.ts";
 import { Accounts } from "../../enclave/service/accounts.ts";
 import { sign } from "../../enclave/service/signing.ts";
+import { type ActParts, initRecords, raiseRecords } from "../../enclave/service/state-acts.ts";
 import type { BundleKey } from "../../shared/bundle/keys.ts";
 import type { Refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { TIME_SKEW_MS_MAX } from "../../shared/limits.ts";
 import { OPERATION_MASK_MAX } from "../../shared/operation.ts";
-import type { Result } from "../../shared/result.ts";
-import { DIALECTS } from "../../shared/wire/methods.ts";
+import { ok, type Result } from "../../shared/result.ts";
+import { DIALECTS, RAISE_REASONS } from "../../shared/wire/methods.ts";
 import { bundleKeyOf } from "../fakes/sealed-keys.ts";
 import type { Random } from "./random.ts";
 import { manifest, type Request } from "./validator.ts";
@@ -95,7 +99,27 @@ export class SimulatedEnclave {
   }
 
   init(key: BundleKey): Promise<Result<number, Refusal>> {
-    return this.accounts.init([key.publicKey], this.#clock.unixMs);
+    return initRecords(this.#actParts, { keys: [key.publicKey] });
+  }
+
+  raise(key: BundleKey, maxima: ImportedFloor): Promise<Result<unknown, Refusal>> {
+    return raiseRecords(this.#actParts, {
+      genesisValidatorsRoot: manifest.ethereum.network.genesisValidatorsRoot,
+      floors: [{ key: key.publicKey, ...maxima }],
+      isDryRun: false,
+      reason: RAISE_REASONS.import,
+    });
+  }
+
+  get #actParts(): ActParts {
+    return {
+      manifest,
+      accounts: this.accounts,
+      store: { verify: () => Promise.resolve(ok(null)) },
+      nsm: { attest: () => Promise.resolve(ok(new Uint8Array(1))) },
+      bootId: new Uint8Array(16),
+      nowMs: () => this.#clock.unixMs,
+    };
   }
 
   #chooseFloor(): EthereumFloor {

@@ -21,7 +21,7 @@ import { Slashed } from "./recorder.ts";
 import { KEYS, type Sabotage } from "./simulated-enclave.ts";
 import { manifest } from "./validator.ts";
 
-const SEED_COUNT_MAX = 1000;
+const SEED_COUNT_MAX = 3000;
 const NO_FLOOR: EthereumFloor = { slot: 0n, source: 0n, target: 0n };
 const { network } = manifest.ethereum;
 const sound = { ...ethereumRule };
@@ -125,6 +125,9 @@ function forgerOf(seed: number): Forge {
       vote: random.chance(0.3) ? null : { source, target: source + 1n, root },
     };
     const head = new Uint8Array(32);
-    return { seq, record: encodeRecord(ethereumRule, owner, { record, seq, head }) };
+    return {
+      seq,
+      record: encodeRecord(ethereumRule, owner, { record, isRetired: false, seq, head }),
+    };
   };
 }

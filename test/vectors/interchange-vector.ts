@@ -81,7 +81,7 @@ async function openEnclave(
   const piece = { name: "vector", offset: 0, totalBytes: bytes.length, bytes };
   invariant((await enclave.call("bundle.put", piece)).ok, "the bundle is taken");
   invariant((await enclave.call("bundle.open", { name: "vector" })).ok, "the bundle opens");
-  invariant((await enclave.call("state.open", {})).ok, "the state opens");
+  invariant((await enclave.call("state.open", { handover: null })).ok, "the state opens");
   const created = await enclave.call("state.init", { keys: [...keys.values()] });
   invariant(created.ok && created.value.createdCount === keys.size, "every key has a record");
 }

@@ -21,7 +21,12 @@ function chained(
 ): ChainedRecord<EthereumRecord> {
   const signed =
     slot === null ? null : { slot: BigInt(slot), root: root === null ? null : rootOf(root) };
-  return { record: { block: signed, vote: null }, seq, head: new Uint8Array(32) };
+  return {
+    record: { block: signed, vote: null },
+    isRetired: false,
+    seq,
+    head: new Uint8Array(32),
+  };
 }
 
 function entryWith(

@@ -24,14 +24,18 @@ const ANSWERS: Readonly<Record<EnclaveMethod, string>> = {
   "bundle.put": ".+++..",
   "bundle.open": ".+++..",
   "bundle.retain": "...+..",
+  "state.challenge": "..+...",
   "state.open": "..+...",
   "state.init": "...+..",
   "state.show": "...+..",
   "state.import": "...+..",
+  "state.retire": "...+..",
+  "state.override": "...+..",
   "keys.list": ".+++..",
   attest: ".+++..",
   sign: "...+..",
   drain: "...++.",
+  "state.handover": "....+.",
 };
 
 function lifeIn(phase: Phase): Life {
@@ -53,7 +57,13 @@ test("every phase answers exactly the methods that are listed for it", () => {
 });
 
 test("nothing is signed, and no state touched, in any phase but Ready", () => {
-  for (const method of ["sign", "state.init", "state.import"] as const) {
+  for (const method of [
+    "sign",
+    "state.init",
+    "state.import",
+    "state.retire",
+    "state.override",
+  ] as const) {
     assert.deepEqual(
       PHASES.filter((phase) => ALLOWED[phase].has(method)),
       ["Ready"],

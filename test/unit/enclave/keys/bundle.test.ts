@@ -31,6 +31,7 @@ function bundleOfBody(
   const dataKey = new Uint8Array(randomBytes(32));
   const header = {
     id: new Uint8Array(16).fill(7),
+    purpose: "redoubt/keys" as const,
     keyArn: KEY_ARN,
     wrappedKey: new Uint8Array(100),
     keyCount: 1,
@@ -50,10 +51,10 @@ function bundleOfBody(
 test("openBundle gives the keys of a sealed bundle, in order, and wipes every data key", async () => {
   const kms = new FakeKms();
   const opened = await openBundle(await sealKeys(KEYS, kms), KEY_ARN, kms);
-  assert.ok(opened.ok);
+  assert.ok(opened.ok && opened.value.purpose === "redoubt/keys");
   const expected = KEYS.map((key) => Buffer.from(key.publicKey).toString("hex")).sort();
   assert.deepEqual(
-    opened.value.keys.map((key) => Buffer.from(key.publicKey).toString("hex")),
+    opened.value.bundle.keys.map((key) => Buffer.from(key.publicKey).toString("hex")),
     expected,
   );
   assert.equal(kms.released.length, 2);
@@ -64,12 +65,13 @@ test("an opened bundle does not live in the bytes that it was opened from", asyn
   const kms = new FakeKms();
   const bytes = Buffer.from(await sealKeys([bundleKeyOf(1)], kms));
   const opened = await openBundle(bytes, KEY_ARN, kms);
-  assert.ok(opened.ok);
-  const id = Buffer.from(opened.value.id).toString("hex");
+  assert.ok(opened.ok && opened.value.purpose === "redoubt/keys");
+  const { bundle } = opened.value;
+  const id = Buffer.from(bundle.id).toString("hex");
   bytes.fill(0);
-  assert.equal(Buffer.from(opened.value.id).toString("hex"), id);
+  assert.equal(Buffer.from(bundle.id).toString("hex"), id);
   assert.deepEqual(
-    new Uint8Array(opened.value.keys[0]?.publicKey ?? []),
+    new Uint8Array(bundle.keys[0]?.publicKey ?? []),
     new Uint8Array(bundleKeyOf(1).publicKey),
   );
 });

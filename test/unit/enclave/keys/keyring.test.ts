@@ -14,10 +14,13 @@ const kms = new FakeKms();
 const ROOT = new Uint8Array(32).fill(0x5a);
 
 async function opened(...numbers: readonly number[]): Promise<OpenedBundle> {
-  const bytes = await sealKeys(numbers.map(bundleKeyOf), kms);
-  const bundle = await openBundle(bytes, KEY_ARN, kms);
-  assert.ok(bundle.ok);
-  return bundle.value;
+  return openKeys(await sealKeys(numbers.map(bundleKeyOf), kms));
+}
+
+async function openKeys(bytes: Uint8Array): Promise<OpenedBundle> {
+  const content = await openBundle(bytes, KEY_ARN, kms);
+  assert.ok(content.ok && content.value.purpose === "redoubt/keys");
+  return content.value.bundle;
 }
 
 function publicKeyOf(number: number): Uint8Array {
@@ -76,11 +79,10 @@ test("add takes a bundle whole or not at all when a key is loaded already", asyn
 test("add refuses a bundle that is loaded already", async () => {
   const keyring = new Keyring();
   const bytes = await sealKeys([bundleKeyOf(1)], kms);
-  const [a, b] = [await openBundle(bytes, KEY_ARN, kms), await openBundle(bytes, KEY_ARN, kms)];
-  assert.ok(a.ok && b.ok);
-  assert.ok(keyring.add(a.value).ok);
-  assert.ok(keyring.hasBundle(b.value.id));
-  const again = keyring.add(b.value);
+  const [a, b] = [await openKeys(bytes), await openKeys(bytes)];
+  assert.ok(keyring.add(a).ok);
+  assert.ok(keyring.hasBundle(b.id));
+  const again = keyring.add(b);
   assert.ok(!again.ok);
   assert.equal(again.error.code, "KEY_DUPLICATE");
   assert.equal(isZeroBytes(keyring.find(publicKeyOf(1))?.macKey ?? new Uint8Array(1)), false);

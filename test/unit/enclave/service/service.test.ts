@@ -1,120 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { BundleKey } from "../../../../shared/bundle/keys.ts";
-import { encodeHex } from "../../../../shared/bytes/hex.ts";
-import { OPERATION_MASK_MAX, operationMaskOf } from "../../../../shared/operation.ts";
-import { DIALECTS } from "../../../../shared/wire/methods.ts";
-import { LocalEnclave, TestClock } from "../../../fakes/local-enclave.ts";
-import { late, lost, MemoryStore } from "../../../fakes/memory-store.ts";
-import { bundleKeyOf, FakeKms, KEY_ARN, sealKeys } from "../../../fakes/sealed-keys.ts";
-import {
-  blockRequest,
-  GENESIS_MS,
-  type Request,
-  SLOT_MS,
-  SLOTS_PER_EPOCH,
-  voteRequest,
-} from "../../../simulation/validator.ts";
-
-const SCOPE = new Uint8Array(32).fill(0x5c);
-const [KEY_A, KEY_B] = [bundleKeyOf(1), bundleKeyOf(2)];
-const FORKS = ["phase0", "altair", "bellatrix", "capella", "deneb", "electra", "fulu"];
-
-function manifestBytes(): Uint8Array {
-  const network = {
-    name: "simulated",
-    preset: "minimal",
-    genesisTime: GENESIS_MS / 1000,
-    slotDurationMs: SLOT_MS,
-    genesisValidatorsRoot: `0x${encodeHex(SCOPE)}`,
-    forks: FORKS.map((name, index) => ({ name, version: `0x0000000${index}`, epoch: "0" })),
-  };
-  return new TextEncoder().encode(
-    JSON.stringify({
-      redoubt: 1,
-      kms: { keyArn: KEY_ARN },
-      state: { kind: "parent" },
-      ethereum: { network },
-      groups: [{ name: "all", keys: "others" }],
-    }),
-  );
-}
-
-/** An enclave that boots in the middle of epoch 10, over a scripted store. */
-class Rig {
-  readonly clock = new TestClock(GENESIS_MS + (10 * SLOTS_PER_EPOCH + 3) * SLOT_MS);
-  readonly kms = new FakeKms();
-  readonly store: MemoryStore;
-  readonly enclave: LocalEnclave;
-  readonly #bundles = new Map<string, Uint8Array>();
-
-  constructor(store = new MemoryStore()) {
-    this.store = store;
-    this.enclave = new LocalEnclave({ clock: this.clock, store, releaser: this.kms });
-  }
-
-  async measure(): Promise<string> {
-    const measured = await this.enclave.call("manifest.put", { manifest: manifestBytes() });
-    return measured.ok ? "ok" : measured.error.code;
-  }
-
-  /** Answers the bundle's id, or a code. */
-  async open(name: string, ...keys: readonly BundleKey[]): Promise<Uint8Array | string> {
-    const bytes = this.#bundles.get(name) ?? (await sealKeys(keys, this.kms));
-    this.#bundles.set(name, bytes);
-    const piece = { name, offset: 0, totalBytes: bytes.length, bytes };
-    const put = await this.enclave.call("bundle.put", piece);
-    if (!put.ok) return put.error.code;
-    const opened = await this.enclave.call("bundle.open", { name });
-    return opened.ok ? opened.value.bundleId : opened.error.code;
-  }
-
-  async serve(...keys: readonly BundleKey[]): Promise<void> {
-    assert.equal(await this.measure(), "ok");
-    assert(typeof (await this.open("first", ...keys)) !== "string");
-    assert((await this.enclave.call("state.open", {})).ok);
-    const inited = { keys: keys.map((key) => key.publicKey) };
-    assert((await this.enclave.call("state.init", inited)).ok);
-  }
-
-  /** Past the floor of a boot, or a load, that is now. */
-  async passFloor(): Promise<void> {
-    this.clock.advance(2 * SLOTS_PER_EPOCH * SLOT_MS);
-    assert((await this.enclave.time.renew()).ok);
-  }
-
-  get slot(): number {
-    return Math.floor((this.clock.unixMs - GENESIS_MS) / SLOT_MS);
-  }
-
-  block(variant = 0): Request {
-    return blockRequest(BigInt(this.slot), variant);
-  }
-
-  async sign(key: BundleKey, request: Request, kinds = OPERATION_MASK_MAX): Promise<string> {
-    const { body } = request;
-    const params = { dialect: DIALECTS.web3signer, key: key.publicKey, kinds, body };
-    const signed = await this.enclave.call("sign", params);
-    return signed.ok ? encodeHex(signed.value.signature) : signed.error.code;
-  }
-}
-
-function isSignature(text: string): boolean {
-  return text.length === 192;
-}
+import { operationMaskOf } from "../../../../shared/operation.ts";
+import { late, lost } from "../../../fakes/memory-store.ts";
+import { isSignature, KEY_A, KEY_B, SCOPE, ServiceRig } from "../../../fakes/service-rig.ts";
+import { blockRequest, SLOT_MS, voteRequest } from "../../../simulation/validator.ts";
 
 async function turn(): Promise<void> {
   await new Promise(setImmediate);
 }
 
 test("nothing is signed before the state is open, and nothing new while draining", async () => {
-  const rig = new Rig();
+  const rig = new ServiceRig();
   assert.equal(await rig.sign(KEY_A, rig.block()), "PHASE_REFUSED");
   assert.equal(await rig.measure(), "ok");
   assert.equal(await rig.measure(), "PHASE_REFUSED");
   await rig.open("first", KEY_A);
   assert.equal(await rig.sign(KEY_A, rig.block()), "PHASE_REFUSED");
-  assert((await rig.enclave.call("state.open", {})).ok);
+  assert((await rig.enclave.call("state.open", { handover: null })).ok);
   assert.equal(await rig.sign(KEY_A, rig.block()), "STATE_MISSING");
   assert((await rig.enclave.call("state.init", { keys: [KEY_A.publicKey] })).ok);
   await rig.passFloor();
@@ -132,18 +34,18 @@ test("nothing is signed before the state is open, and nothing new while draining
 });
 
 test("a failed read of the state leaves the enclave where it was, to try again", async () => {
-  const rig = new Rig();
+  const rig = new ServiceRig();
   await rig.measure();
   await rig.open("first", KEY_A);
   rig.store.refuseRead({ code: "STORE_UNAVAILABLE" });
-  const opened = await rig.enclave.call("state.open", {});
+  const opened = await rig.enclave.call("state.open", { handover: null });
   assert.equal(opened.ok ? "ok" : opened.error.code, "STORE_UNAVAILABLE");
-  assert((await rig.enclave.call("state.open", {})).ok);
+  assert((await rig.enclave.call("state.open", { handover: null })).ok);
   await rig.enclave.close();
 });
 
 test("each check refuses with its own code, before anything is recorded", async () => {
-  const rig = new Rig();
+  const rig = new ServiceRig();
   await rig.serve(KEY_A);
   await rig.passFloor();
   const commitCount = rig.store.commits.length;
@@ -166,7 +68,7 @@ test("each check refuses with its own code, before anything is recorded", async 
 });
 
 test("the floor holds until trusted time has passed it, and says from where on", async () => {
-  const rig = new Rig();
+  const rig = new ServiceRig();
   await rig.serve(KEY_A);
   assert.equal(await rig.sign(KEY_A, rig.block()), "GUARD_BOOT_FLOOR");
   const status = await rig.enclave.call("status", {});
@@ -178,7 +80,7 @@ test("the floor holds until trusted time has passed it, and says from where on",
 });
 
 test("a key that is loaded later has the floor of its own load, also when it comes back", async () => {
-  const rig = new Rig();
+  const rig = new ServiceRig();
   await rig.serve(KEY_A);
   await rig.passFloor();
   assert(isSignature(await rig.sign(KEY_A, rig.block())));
@@ -205,7 +107,7 @@ test("a key that is loaded later has the floor of its own load, also when it com
 });
 
 test("a store that was rolled back while a key was dropped is noticed when the key comes back", async () => {
-  const rig = new Rig();
+  const rig = new ServiceRig();
   await rig.serve(KEY_A);
   const before = rig.store.stored(KEY_A.publicKey);
   await rig.passFloor();
@@ -219,7 +121,7 @@ test("a store that was rolled back while a key was dropped is noticed when the k
 });
 
 test("a bundle that is dropped while its keys sign takes no other key down, and loses no answer", async () => {
-  const rig = new Rig();
+  const rig = new ServiceRig();
   await rig.serve(KEY_A);
   await rig.passFloor();
   const second = await rig.open("second", KEY_B);
@@ -237,7 +139,7 @@ test("a bundle that is dropped while its keys sign takes no other key down, and 
 });
 
 test("a request that waits for the store while its key is dropped is refused, not a crash", async () => {
-  const rig = new Rig();
+  const rig = new ServiceRig();
   await rig.serve(KEY_A);
   await rig.passFloor();
   rig.store.script(lost);
@@ -254,7 +156,7 @@ test("a request that waits for the store while its key is dropped is refused, no
 });
 
 test("a key that is dropped and loaded while it signs has one state, and no false alarm", async () => {
-  const rig = new Rig();
+  const rig = new ServiceRig();
   await rig.serve(KEY_A);
   await rig.passFloor();
   const release = rig.store.hold();
@@ -272,13 +174,13 @@ test("a key that is dropped and loaded while it signs has one state, and no fals
 });
 
 test("a late write of an enclave that is dead changes nothing for the next one", async () => {
-  const first = new Rig();
+  const first = new ServiceRig();
   await first.serve(KEY_A);
   await first.passFloor();
   first.store.script(late);
   assert.equal(await first.sign(KEY_A, first.block()), "STATE_UNKNOWN");
   await first.enclave.close();
-  const second = new Rig(first.store);
+  const second = new ServiceRig(first.store);
   second.clock.unixMs = first.clock.unixMs;
   await second.serve(KEY_A);
   first.store.landLate();
@@ -289,7 +191,7 @@ test("a late write of an enclave that is dead changes nothing for the next one",
 });
 
 test("an import raises floors, a dry run says what it would do, and another network is refused", async () => {
-  const rig = new Rig();
+  const rig = new ServiceRig();
   await rig.serve(KEY_A);
   await rig.passFloor();
   const slot = BigInt(rig.slot);
@@ -297,7 +199,7 @@ test("an import raises floors, a dry run says what it would do, and another netw
     { key: KEY_A.publicKey, blockSlot: slot, source: 3n, target: 4n },
     { key: KEY_B.publicKey, blockSlot: slot, source: 3n, target: 4n },
   ];
-  const asked = { genesisValidatorsRoot: SCOPE, floors, isDryRun: true };
+  const asked = { genesisValidatorsRoot: SCOPE, floors, isDryRun: true, reason: 0 };
   const otherNetwork = { ...asked, genesisValidatorsRoot: new Uint8Array(32) };
   const refused = await rig.enclave.call("state.import", otherNetwork);
   assert.equal(refused.ok ? "ok" : refused.error.code, "INTERCHANGE_NETWORK");
@@ -314,7 +216,7 @@ test("an import raises floors, a dry run says what it would do, and another netw
 });
 
 test("a bundle's keys are known by its id, a bundle is opened once, and a key is in one bundle only", async () => {
-  const rig = new Rig();
+  const rig = new ServiceRig();
   await rig.measure();
   const id = await rig.open("first", KEY_A, KEY_B);
   assert(typeof id !== "string");

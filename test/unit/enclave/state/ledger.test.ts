@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ethereumRule } from "../../../../enclave/core/chains/ethereum/slashing-rule.ts";
-import { Account } from "../../../../enclave/state/ledger.ts";
+import { Account } from "../../../../enclave/state/account.ts";
 import { encodeRecord, headAfter, openRecord } from "../../../../enclave/state/record-codec.ts";
 import { encodeHex } from "../../../../shared/bytes/hex.ts";
 import { refusal } from "../../../../shared/errors.ts";
@@ -171,7 +171,12 @@ test("an older record, none, another key's or a garbled one end the key until th
       (rig) => {
         const { record } = { record: { block: null, vote: null } };
         const head = new Uint8Array(32);
-        const bytes = encodeRecord(ethereumRule, ownerOf(2), { record, seq: 9, head });
+        const bytes = encodeRecord(ethereumRule, ownerOf(2), {
+          record,
+          isRetired: false,
+          seq: 9,
+          head,
+        });
         rig.store.rollBack(rig.account.publicKey, { seq: 9, record: bytes });
       },
       "STATE_CORRUPT",
@@ -260,7 +265,9 @@ test("an act that was asked for before is not called done until it is durable", 
   const record = { block: { slot: 9n, root: null }, vote: null };
   const raise = () =>
     rig.ledger.amend(rig.account, receipt, (before) =>
-      before !== null && ethereumRule.isSuccessor(record, before) ? null : record,
+      before !== null && ethereumRule.isSuccessor(record, before)
+        ? null
+        : { record, isRetired: false },
     );
   rig.store.script(lost);
   assert.equal((await raise()).ok, false);

@@ -20,7 +20,7 @@ const RECORD: EthereumRecord = {
   block: { slot: 7n, root: new Uint8Array(rootOf("a")) },
   vote: { source: 1n, target: 2n, root: null },
 };
-const LINK = { record: RECORD, seq: 5, head: new Uint8Array(rootOf("head")) };
+const LINK = { record: RECORD, isRetired: false, seq: 5, head: new Uint8Array(rootOf("head")) };
 
 function codeOf(record: Uint8Array, seq = 5, owner = OWNER): string {
   const opened = openRecord(ethereumRule, owner, { seq, record });

@@ -2,7 +2,11 @@ import assert from "node:assert/strict";
 import { Duplex } from "node:stream";
 import { test } from "node:test";
 import type { RecordWrite, Ticker } from "../../../../enclave/core/ports.ts";
-import { createParentStore, type Dial } from "../../../../enclave/state/store-client.ts";
+import {
+  createParentStore,
+  type Dial,
+  StoreConnection,
+} from "../../../../enclave/state/store-client.ts";
 import { type CborValue, encodeCbor } from "../../../../shared/bytes/cbor.ts";
 import { refusal } from "../../../../shared/errors.ts";
 import { COMMIT_DEADLINE_MS } from "../../../../shared/limits.ts";
@@ -16,6 +20,7 @@ const SCOPE = new Uint8Array(32);
 const NOTHING: StoreHandlers = {
   "store.read": () => new Promise(() => {}),
   "store.commit": () => new Promise(() => {}),
+  "store.append": () => new Promise(() => {}),
 };
 
 function write(number: number): RecordWrite {
@@ -45,6 +50,7 @@ class Rig {
       this.#ticks.push(run);
       return { stop: () => {} };
     },
+    after: () => ({ stop: () => {} }),
   };
 
   readonly #dial: Dial = () => {
@@ -67,7 +73,9 @@ class Rig {
     return Promise.resolve(ok(socket));
   };
 
-  readonly store = createParentStore(this.#dial, { nowMs: () => this.nowMs }, this.#ticker);
+  readonly store = createParentStore(
+    new StoreConnection(this.#dial, { nowMs: () => this.nowMs }, this.#ticker),
+  );
 
   pass(ms: number): void {
     this.nowMs += ms;

@@ -37,7 +37,7 @@ test("the admin socket passes on its five methods, refuses the others, and is th
   const { caller, socket } = await callerTo(ENCLAVE_METHODS, address);
 
   const root = new Uint8Array(32);
-  const imported = { genesisValidatorsRoot: root, floors: [], isDryRun: true };
+  const imported = { genesisValidatorsRoot: root, floors: [], isDryRun: true, reason: 0 };
   assert.ok((await caller.call("status", {}, 0, DEADLINE_MS)).ok);
   assert.ok((await caller.call("keys.list", { offset: 0 }, 0, DEADLINE_MS)).ok);
   assert.ok((await caller.call("state.show", { keys: [KEY] }, 0, DEADLINE_MS)).ok);
@@ -55,7 +55,7 @@ test("the admin socket passes on its five methods, refuses the others, and is th
     await caller.call("bundle.put", { name: "", offset: 0, totalBytes: 1, bytes: body }, 0, 1e5),
     await caller.call("bundle.open", { name: "" }, 0, DEADLINE_MS),
     await caller.call("bundle.retain", { bundleIds: [] }, 0, DEADLINE_MS),
-    await caller.call("state.open", {}, 0, DEADLINE_MS),
+    await caller.call("state.open", { handover: null }, 0, DEADLINE_MS),
   ];
   for (const answer of refused) {
     assert.equal(answer.ok ? "answered" : answer.error.code, "METHOD_UNKNOWN");

@@ -20,6 +20,7 @@ const ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1
 
 const HEADER: BundleHeader = {
   id: new Uint8Array(16).fill(0x11),
+  purpose: "redoubt/keys",
   keyArn: ARN,
   wrappedKey: new Uint8Array(184).fill(0x22),
   keyCount: 3,
