@@ -2,6 +2,7 @@
 // the only authorities; there are no options, no environment and no other mode. It must never go
 // on after an error nobody caught, and never print what an error says: only where it happened.
 
+import { AWS_NITRO_ROOT_G1 } from "../shared/attestation/aws-root.ts";
 import { PARENT_CID } from "../shared/nitro-ports.ts";
 import { amazonAnchors } from "./platform/amazon-anchors.ts";
 import { startNitro } from "./platform/nitro.ts";
@@ -21,6 +22,10 @@ function crash(cause: unknown): never {
 process.on("uncaughtException", crash);
 process.on("unhandledRejection", crash);
 
-const running = await startNitro({ parentCid: PARENT_CID, trustAnchors: amazonAnchors() });
+const running = await startNitro({
+  parentCid: PARENT_CID,
+  trustAnchors: amazonAnchors(),
+  nsmRoot: AWS_NITRO_ROOT_G1,
+});
 if (!running.ok) fail(running.error.code);
 process.stdout.write("enclave: listening\n");

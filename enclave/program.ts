@@ -15,9 +15,12 @@ import { PushedCredentials } from "./aws/credentials.ts";
 import { type ConnectRelay, createRelayDialer } from "./aws/relay-dialer.ts";
 import type { Entropy, MonotonicClock, NsmDevice, SignPool, Ticker } from "./core/ports.ts";
 import { verifySelfTest } from "./keys/self-test.ts";
+import { StoreCredentialRing } from "./keys/store-credentials.ts";
 import { createKeyReleaser } from "./kms/kms-client.ts";
 import { createService } from "./service/service.ts";
-import { createParentStore, type Dial } from "./state/store-client.ts";
+import { createDynamoStore } from "./state/dynamo-store.ts";
+import { ParentReceiptLog } from "./state/receipt-log.ts";
+import { createParentStore, type Dial, StoreConnection } from "./state/store-client.ts";
 import { SOFTWARE } from "./version.ts";
 
 export type Platform = {
@@ -28,6 +31,8 @@ export type Platform = {
   readonly pool: SignPool;
   /** PEM certificates that KMS must be certified by. */
   readonly trustAnchors: readonly string[];
+  /** DER of the root that attestation documents of other enclaves must be certified by. */
+  readonly nsmRoot: Uint8Array;
   /** Told trusted Unix time whenever it was renewed, for what can't ask for it (OpenSSL). */
   readonly alignClock: (unixMs: number) => void;
   readonly connectRelay: ConnectRelay;
@@ -50,21 +55,30 @@ export async function startEnclave(platform: Platform): Promise<Result<RunningEn
   // A renewal that fails leaves the last anchor, until it is too old and signing stops.
   ticker.every(TIME_RENEWAL_MS, () => void renewTime(time, platform));
   const credentials = new PushedCredentials();
+  const { entropy, trustAnchors, nsmRoot } = platform;
+  const bootId = entropy.randomBytes(BOOT_ID_BYTES);
+  const nowMs = () => time.nowMs();
+  const dialer = createRelayDialer(platform.connectRelay);
+  const storeCredentials = new StoreCredentialRing();
+  const connection = new StoreConnection(platform.dialStore, clock, ticker);
+  const receiptLog = new ParentReceiptLog(connection, ticker);
+  const remote = { dialer, trustAnchors, nowMs, clock, ticker, bootId, receiptLog };
   const handlers = createService({
     nsm,
     time,
     credentials,
-    releaser: createKeyReleaser({
-      nsm,
-      dialer: createRelayDialer(platform.connectRelay),
-      credentials,
-      trustAnchors: platform.trustAnchors,
-      nowMs: () => time.nowMs(),
-    }),
-    store: createParentStore(platform.dialStore, clock, ticker),
+    releaser: createKeyReleaser({ nsm, dialer, credentials, trustAnchors, nowMs }),
+    createStore: (state) =>
+      state.kind === "parent"
+        ? createParentStore(connection)
+        : createDynamoStore({ ...remote, state, credentials: storeCredentials }),
+    storeCredentials,
+    receiptLog,
     pool,
+    entropy,
     software: SOFTWARE,
-    bootId: platform.entropy.randomBytes(BOOT_ID_BYTES),
+    bootId,
+    nsmRoot,
   });
   const sockets = new Set<Socket>();
   const server = await platform.listen((socket) => {

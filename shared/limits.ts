@@ -76,6 +76,20 @@ export const PAGE_COUNT_MAX = 1024;
 /** Public keys of one page of the enclave's list. */
 export const KEY_PAGE_COUNT_MAX = 4096;
 
+/** Keys of one `state.retire`: each costs a document of the NSM. */
+export const RETIRE_COUNT_MAX = 16;
+/** Operators that a manifest may name for overrides. */
+export const OPERATOR_COUNT_MAX = 16;
+export const OVERRIDE_ORDER_BYTES_MAX = 512;
+/** How long an order to lower a floor may be valid from now on. */
+export const OVERRIDE_VALID_MS_MAX = 86_400_000;
+/** Earlier measurements from which a manifest may let the state be handed over. */
+export const PREDECESSOR_COUNT_MAX = 8;
+/** Receipts of a page of the log. */
+export const RECEIPT_PAGE_COUNT_MAX = 4096;
+/** Receipts that wait for the parent's log; what comes then stays in the store until read. */
+export const RECEIPT_BACKLOG_COUNT_MAX = 65_536;
+
 /** An EIP-3076 file, handed over in chunks of records rather than whole. */
 export const INTERCHANGE_BYTES_MAX = 512 * 1024 * 1024;
 

@@ -6,7 +6,8 @@
 // Invariants: `durable` never falls, and never exchanges one root for another at one height, so two
 // different answers for one height can't both be released since boot; what was signed before the
 // key was loaded is below its floor. `raised` is never below `durable`. A key without a record,
-// with a record that is not ours, or with one older than ours signs nothing (docs/safety.md).
+// with a record that is not ours, with one older than ours, or with a tombstone signs nothing
+// (docs/safety.md). The one exception is an order of the operators (`Ledger.override`).
 
 import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
@@ -15,6 +16,8 @@ import type { Rule } from "./rule.ts";
 /** A record with its place in the key's chain of receipts. */
 export type ChainedRecord<R> = {
   readonly record: R;
+  /** A tombstone: it can't be undone, and nothing is signed on top of it. */
+  readonly isRetired: boolean;
   readonly seq: number;
   readonly head: Uint8Array;
 };
@@ -56,6 +59,7 @@ export function decideClaim<R, C, F>(
   if (raised === null || durable === null) {
     return { kind: "refuse", refusal: refusal("STATE_MISSING") };
   }
+  if (raised.isRetired) return { kind: "refuse", refusal: refusal("KEY_RETIRED") };
   const verdict = rule.decide(raised.record, claim, signingRoot, floor);
   switch (verdict.kind) {
     case "refuse":
@@ -99,7 +103,11 @@ export function adopt<R, C, F>(
     return;
   }
   if (durable !== null) {
-    const isNewer = stored.seq >= durable.seq && rule.isSuccessor(durable.record, stored.record);
+    const isUndead = durable.isRetired && !stored.isRetired;
+    const isNewer =
+      stored.seq >= durable.seq &&
+      !isUndead &&
+      rule.isSuccessor(durable.record, stored.record);
     if (!isNewer) {
       entry.fault = "STATE_ROLLED_BACK";
       return;
@@ -113,6 +121,7 @@ export function adopt<R, C, F>(
   }
   // After an unknown outcome the floor stays raised: the write may still arrive.
   const joined = rule.join(entry.raised.record, stored.record);
-  const isStored = rule.isSuccessor(joined, stored.record);
-  entry.raised = isStored ? stored : { record: joined, seq: stored.seq, head: stored.head };
+  const isRetired = entry.raised.isRetired || stored.isRetired;
+  const isStored = isRetired === stored.isRetired && rule.isSuccessor(joined, stored.record);
+  entry.raised = isStored ? stored : { ...stored, record: joined, isRetired };
 }

@@ -33,6 +33,15 @@ import {
   readText,
   readU64,
 } from "./json.ts";
+import {
+  type OverrideConfig,
+  type Predecessor,
+  readOverride,
+  readPredecessors,
+  readRetired,
+  readStateConfig,
+  type StateConfig,
+} from "./state-config.ts";
 
 export type KeyGroup = {
   readonly name: string;
@@ -45,7 +54,7 @@ export type KeyGroup = {
 
 export type Manifest = {
   readonly kmsKeyArn: string;
-  readonly stateKind: "parent";
+  readonly state: StateConfig;
   readonly ethereum: {
     readonly network: EthereumNetwork;
     /** Slots and epochs at or above are refused; null: none. For planned migrations. */
@@ -54,7 +63,24 @@ export type Manifest = {
   readonly groups: readonly KeyGroup[];
   /** The group of each key that is named, by hex. */
   readonly groupByKey: ReadonlyMap<string, KeyGroup>;
+  /** Keys that never sign again, by hex. */
+  readonly retired: ReadonlySet<string>;
+  /** Null: no floor is ever lowered. */
+  readonly override: OverrideConfig | null;
+  /** Enclaves whose hand-over of the state is taken. */
+  readonly predecessors: readonly Predecessor[];
 };
+
+const FIELDS = [
+  "redoubt",
+  "kms",
+  "state",
+  "ethereum",
+  "groups",
+  "retired",
+  "override",
+  "predecessors",
+] as const;
 
 const DEPTH_MAX = 8;
 const GROUP_COUNT_MAX = 1024;
@@ -68,19 +94,21 @@ export function parseManifest(bytes: Uint8Array): Result<Manifest, Refusal<"MANI
 }
 
 function readManifest(value: unknown): Manifest {
-  const top = readExactObject(value, "", ["redoubt", "kms", "state", "ethereum", "groups"]);
+  const top = readExactObject(value, "", FIELDS);
   readInteger(member(top, "redoubt"), "redoubt", 1, 1);
   const kms = readExactObject(member(top, "kms"), "kms", ["keyArn"]);
   const kmsKeyArn = readText(member(kms, "keyArn"), "kms.keyArn", 256);
   if (!parseKeyArn(kmsKeyArn).ok) throw new JsonMismatch("kms.keyArn");
-  const state = readExactObject(member(top, "state"), "state", ["kind"]);
   const groups = readGroups(member(top, "groups"));
   return {
     kmsKeyArn,
-    stateKind: readChoice(member(state, "kind"), "state.kind", ["parent"]),
+    state: readStateConfig(member(top, "state")),
     ethereum: readEthereum(member(top, "ethereum")),
     groups,
     groupByKey: indexGroups(groups),
+    retired: readRetired(member(top, "retired")),
+    override: readOverride(member(top, "override")),
+    predecessors: readPredecessors(member(top, "predecessors")),
   };
 }
 
@@ -189,6 +217,10 @@ function indexGroups(groups: readonly KeyGroup[]): ReadonlyMap<string, KeyGroup>
 
 /** Of a key that no group holds: nothing is allowed. */
 const NO_GROUP: KeyGroup = { name: "none", keys: [], operations: 0, feeRecipients: null };
+
+export function isRetiredKey(manifest: Manifest, publicKey: Uint8Array): boolean {
+  return manifest.retired.has(encodeHex(publicKey));
+}
 
 export function groupOf(manifest: Manifest, publicKey: Uint8Array): KeyGroup {
   const named = manifest.groupByKey.get(encodeHex(publicKey));

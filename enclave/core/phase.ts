@@ -23,7 +23,7 @@ export const ALLOWED: Readonly<Record<Phase, ReadonlySet<EnclaveMethod>>> = {
   /** PCR16 holds the manifest and is locked. No key has been asked for. */
   Measured: new Set(UNSEALING),
   /** At least one bundle is open. Nothing is signed, because no state is loaded. */
-  Unsealed: new Set([...UNSEALING, "state.open"]),
+  Unsealed: new Set([...UNSEALING, "state.challenge", "state.open"]),
   /** The state of every key is loaded, the boot floor is fixed. */
   Ready: new Set([
     ...UNSEALING,
@@ -31,11 +31,13 @@ export const ALLOWED: Readonly<Record<Phase, ReadonlySet<EnclaveMethod>>> = {
     "state.init",
     "state.show",
     "state.import",
+    "state.retire",
+    "state.override",
     "sign",
     "drain",
   ]),
-  /** What is in flight is finished; nothing new is signed, ever. */
-  Draining: new Set([...ALWAYS, "drain"]),
+  /** What is in flight is finished; nothing new is signed, ever. A successor may take the state. */
+  Draining: new Set([...ALWAYS, "drain", "state.handover"]),
   Dead: new Set(ALWAYS),
 };
 

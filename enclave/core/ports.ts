@@ -84,6 +84,17 @@ export type CommitOutcome =
 
 /** A compare-and-swap per key. All stores have these semantics. */
 export interface StateStore {
+  /**
+   * How writes go out. `group`: all that wait, as one commit, and the next when it is answered, so
+   * that one fsync serves many. `each`: every write alone and at once; one that is late holds up
+   * nobody but its own key.
+   */
+  readonly pacing: "group" | "each";
+  /**
+   * Whether this is the store that the manifest names. Asked before records are loaded, and before
+   * first records are made: an empty store is not to be taken for keys that never signed.
+   */
+  verify(): Promise<Result<null, Refusal>>;
   read(
     scope: Uint8Array,
     keys: readonly Uint8Array[],
@@ -91,6 +102,25 @@ export interface StateStore {
   /** One outcome for each write, in order. Never throws, never answers late. */
   commit(scope: Uint8Array, writes: readonly RecordWrite[]): Promise<readonly CommitOutcome[]>;
 }
+
+export type LoggedReceipt = {
+  readonly key: Uint8Array;
+  readonly seq: number;
+  readonly receipt: Uint8Array;
+};
+
+/** History outside of a store that keeps only the last receipt. Nothing waits for it. */
+export interface ReceiptLog {
+  append(scope: Uint8Array, receipts: readonly LoggedReceipt[]): void;
+  /** Receipts that were given up; a later writer or an audit finds what is missing. */
+  readonly lostCount: number;
+}
+
+/** What a store other than the parent's is asked with: sealed, so that the parent never has it. */
+export type StoreCredentials = {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+};
 
 /** Whoever can sign a 32-byte root on the calling thread. */
 export interface RootSigner {
@@ -110,7 +140,8 @@ export interface SignPool {
   close(): Promise<void>;
 }
 
-/** Runs something again and again; used where time itself is the reason. */
+/** Runs something again and again, or once; used where time itself is the reason. */
 export interface Ticker {
   every(intervalMs: number, run: () => void): { stop(): void };
+  after(delayMs: number, run: () => void): { stop(): void };
 }

@@ -8,13 +8,16 @@ import {
   BUNDLE_DATA_KEY_BYTES,
   BUNDLE_TAG_BYTES,
   type Bundle,
+  type BundleHeader,
+  type BundlePurpose,
   encryptionContextOf,
   parseBundle,
 } from "../../shared/bundle/format.ts";
 import { type BundleKey, parseBundleKeys } from "../../shared/bundle/keys.ts";
+import { parseStoreCredentials } from "../../shared/bundle/store-credentials.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import type { KeyReleaser, ReleaseRefusal } from "../core/ports.ts";
+import type { KeyReleaser, ReleaseRefusal, StoreCredentials } from "../core/ports.ts";
 import { wipe } from "./secret.ts";
 import { KeyMaterial, SigningKey } from "./signing-key.ts";
 
@@ -33,12 +36,32 @@ export type OpenRefusal =
   | Refusal<"BUNDLE_MALFORMED" | "BUNDLE_KEY_ARN" | "BUNDLE_SEAL" | "BUNDLE_PUBLIC_KEY">
   | ReleaseRefusal;
 
+/** What was inside, by the bundle's purpose. */
+export type BundleContent =
+  | { readonly purpose: "redoubt/keys"; readonly bundle: OpenedBundle }
+  | {
+      readonly purpose: "redoubt/store";
+      readonly id: Uint8Array;
+      readonly credentials: StoreCredentials;
+    };
+
+/** How the plaintext of each purpose is read. It is wiped afterwards. */
+const READERS: Readonly<
+  Record<
+    BundlePurpose,
+    (
+      plaintext: Uint8Array,
+      header: BundleHeader,
+    ) => Promise<Result<BundleContent, OpenRefusal>> | Result<BundleContent, OpenRefusal>
+  >
+> = { "redoubt/keys": readKeys, "redoubt/store": readStoreCredentials };
+
 /** `bytes` stay as they are until the answer. One KMS call for any number of keys. */
 export async function openBundle(
   bytes: Uint8Array,
   manifestKeyArn: string,
   releaser: KeyReleaser,
-): Promise<Result<OpenedBundle, OpenRefusal>> {
+): Promise<Result<BundleContent, OpenRefusal>> {
   const bundle = parseBundle(bytes);
   if (!bundle.ok) return bundle;
   const { header } = bundle.value;
@@ -54,14 +77,32 @@ export async function openBundle(
   wipe(dataKey.value);
   if (!plaintext.ok) return plaintext;
   try {
-    const keys = parseBundleKeys(plaintext.value);
-    if (!keys.ok) return keys;
-    if (keys.value.length !== header.keyCount) return err(refusal("BUNDLE_MALFORMED"));
-    // Not slice(): on a Buffer that is a view into the caller's bytes.
-    return await loadKeys(keys.value, new Uint8Array(header.id));
+    return await READERS[header.purpose](plaintext.value, header);
   } finally {
     wipe(plaintext.value);
   }
+}
+
+async function readKeys(
+  plaintext: Uint8Array,
+  header: BundleHeader,
+): Promise<Result<BundleContent, OpenRefusal>> {
+  const keys = parseBundleKeys(plaintext);
+  if (!keys.ok) return keys;
+  if (keys.value.length !== header.keyCount) return err(refusal("BUNDLE_MALFORMED"));
+  // Not slice(): on a Buffer that is a view into the caller's bytes.
+  const loaded = await loadKeys(keys.value, new Uint8Array(header.id));
+  return loaded.ok ? ok({ purpose: "redoubt/keys", bundle: loaded.value }) : loaded;
+}
+
+function readStoreCredentials(
+  plaintext: Uint8Array,
+  header: BundleHeader,
+): Result<BundleContent, OpenRefusal> {
+  const credentials = parseStoreCredentials(plaintext);
+  if (!credentials.ok) return credentials;
+  const id = new Uint8Array(header.id);
+  return ok({ purpose: "redoubt/store", id, credentials: credentials.value });
 }
 
 function openBody(bundle: Bundle, dataKey: Uint8Array): Result<Uint8Array, Refusal<"BUNDLE_SEAL">> {

@@ -12,6 +12,10 @@ export const ticker: Ticker = {
     timer.unref();
     return { stop: () => clearInterval(timer) };
   },
+  after(delayMs, run) {
+    const timer = setTimeout(run, delayMs);
+    return { stop: () => clearTimeout(timer) };
+  },
 };
 
 export const entropy: Entropy = {

@@ -23,6 +23,8 @@ export type NitroOptions = {
   readonly parentCid: number;
   /** PEM certificates that AWS endpoints must be certified by. */
   readonly trustAnchors: readonly string[];
+  /** DER of the root that NSM documents are certified by. */
+  readonly nsmRoot: Uint8Array;
 };
 
 /** Refuses when a check at boot fails. Afterwards no thread has a right left that it used. */
@@ -36,7 +38,7 @@ export async function startNitro(options: NitroOptions): Promise<Result<RunningE
   if (!device.ok) return device;
   const boot = await verifyBoot(createNsm(device.value));
   if (!boot.ok) return boot;
-  const { parentCid, trustAnchors } = options;
+  const { parentCid, trustAnchors, nsmRoot } = options;
   const running = await startEnclave({
     nsmDevice: device.value,
     clock: monotonicClock,
@@ -46,6 +48,7 @@ export async function startNitro(options: NitroOptions): Promise<Result<RunningE
       throw cause;
     }),
     trustAnchors,
+    nsmRoot,
     alignClock: createClockSetter(native),
     connectRelay: () => connectTo({ kind: "vsock", cid: parentCid, port: RELAY_PORT }),
     dialStore: () => connectTo({ kind: "vsock", cid: parentCid, port: STORE_PORT }),

@@ -3,37 +3,49 @@
 // account is served only after its record was read. It must never serve a key whose state is not
 // known, and never change a record but through the ledger.
 
+import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { KEY_COUNT_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import type { EthereumState, ImportedFloorOfKey } from "../../shared/wire/methods.ts";
+import type { EthereumState } from "../../shared/wire/methods.ts";
 import type { EthereumClaim } from "../core/chains/ethereum/operation.ts";
 import {
   type EthereumFloor,
   type EthereumRecord,
   ethereumRule,
   highestFloor,
-  raiseEthereumRecord,
+  NO_FLOOR,
 } from "../core/chains/ethereum/slashing-rule.ts";
-import { groupOf, type KeyGroup, type Manifest } from "../core/manifest.ts";
+import { groupOf, isRetiredKey, type KeyGroup, type Manifest } from "../core/manifest.ts";
 import type { SignPool, StateStore } from "../core/ports.ts";
 import type { OpenedBundle } from "../keys/bundle.ts";
 import { keyNameOf } from "../keys/key-name.ts";
 import { Keyring } from "../keys/keyring.ts";
 import { exportSecrets, type SigningKey } from "../keys/signing-key.ts";
-import { Account, Ledger } from "../state/ledger.ts";
+import { Account } from "../state/account.ts";
+import { Ledger } from "../state/ledger.ts";
+import { NO_HEAD } from "../state/record-codec.ts";
+import { stateDigest } from "../state/state-digest.ts";
 
 export type EthereumLedger = Ledger<EthereumRecord, EthereumClaim, EthereumFloor>;
 
 export class KeyAccount extends Account<EthereumRecord, EthereumFloor> {
   readonly group: KeyGroup;
+  /** By the manifest, which no older record can undo. */
+  readonly #isListedRetired: boolean;
   /** In the sign pool; null while the key is not loaded. */
   handle: number | null = null;
 
-  constructor(key: SigningKey, scope: Uint8Array, group: KeyGroup) {
+  constructor(key: SigningKey, scope: Uint8Array, manifest: Manifest) {
     super({ scope, publicKey: key.publicKey, recordKey: key.macKey });
-    this.group = group;
+    this.group = groupOf(manifest, key.publicKey);
+    this.#isListedRetired = isRetiredKey(manifest, key.publicKey);
+  }
+
+  /** Signs nothing any more, neither what can be slashed nor anything else. */
+  get isRetired(): boolean {
+    return this.#isListedRetired || this.entry.raised?.isRetired === true;
   }
 
   /** Never lowers: not even if time went back since the key was loaded before. */
@@ -129,91 +141,63 @@ export class Accounts {
     return count;
   }
 
-  /** Reads every key's record; afterwards keys may sign. */
-  async openState(store: StateStore, floor: EthereumFloor): Promise<Result<null, Refusal>> {
+  /**
+   * Reads every key's record; afterwards keys may sign from `floor` on. When `last` is the digest of
+   * exactly these keys with these records, they are known to be the last: then there is no floor.
+   * Answers whether it was.
+   */
+  async openState(
+    store: StateStore,
+    floor: EthereumFloor,
+    last: Uint8Array | null = null,
+  ): Promise<Result<boolean, Refusal>> {
     const scope = this.#manifest.ethereum.network.genesisValidatorsRoot;
     const ledger: EthereumLedger = new Ledger(ethereumRule, scope, store);
     const accounts = [...this.#byKey.values()];
-    for (const account of accounts) account.raiseFloor(floor);
     const loaded = await ledger.load(accounts);
     if (!loaded.ok) return loaded;
+    const isLast = last !== null && isEqualBytes(last, this.stateDigest());
+    for (const account of accounts) account.raiseFloor(isLast ? NO_FLOOR : floor);
     this.#ledger = ledger;
-    return ok(null);
+    return ok(isLast);
   }
 
-  /** First records, for keys that have none. */
-  async init(keys: readonly Uint8Array[], timeMs: number): Promise<Result<number, Refusal>> {
-    const missing = this.#findAll(keys).filter(({ entry }) => entry.durable === null);
-    const acts = missing.map((account) =>
-      this.ledger.amend(account, receiptOf("init", timeMs), (record) =>
-        record === null ? ethereumRule.empty : null,
-      ),
-    );
-    const failed = (await Promise.all(acts)).find((outcome) => !outcome.ok);
-    if (failed !== undefined && !failed.ok) return failed;
-    // A store that had hidden a record gave it out instead: that one was not created.
-    return ok(missing.filter(({ entry }) => entry.durable?.seq === 1).length);
+  /** Over all loaded keys with their records, as far as they are durable. */
+  stateDigest(): Uint8Array {
+    return stateDigest(ethereumRule, this.loaded());
   }
 
-  /** Raises floors; a dry run tells what it would do. */
-  async import(
-    floors: readonly ImportedFloorOfKey[],
-    isDryRun: boolean,
-    timeMs: number,
-  ): Promise<Result<readonly EthereumState[], Refusal>> {
-    const known = floors.flatMap((floor) => {
-      const account = this.find(floor.key);
-      return account === undefined ? [] : [{ account, floor }];
-    });
-    if (isDryRun) {
-      return ok(
-        known.map(({ account, floor }) => {
-          const record = account.entry.raised?.record ?? ethereumRule.empty;
-          return stateOf(account, raiseEthereumRecord(record, floor));
-        }),
-      );
-    }
-    const acts = known.map(({ account, floor }) =>
-      this.ledger.amend(account, receiptOf("import", timeMs), (record) => {
-        const raised = raiseEthereumRecord(record ?? ethereumRule.empty, floor);
-        return record !== null && ethereumRule.isSuccessor(raised, record) ? null : raised;
-      }),
-    );
-    const failed = (await Promise.all(acts)).find((outcome) => !outcome.ok);
-    if (failed !== undefined && !failed.ok) return failed;
-    return ok(known.map(({ account }) => stateOf(account, account.entry.durable?.record ?? null)));
+  loaded(): readonly KeyAccount[] {
+    return [...this.#byKey.values()];
   }
 
-  /** States of the keys that are known, in the order asked for. */
-  show(keys: readonly Uint8Array[]): readonly EthereumState[] {
-    return this.#findAll(keys).map((account) =>
-      stateOf(account, account.entry.durable?.record ?? null),
-    );
+  /** Those of the keys that are loaded, in the order asked for. */
+  findAll(keys: readonly Uint8Array[]): readonly KeyAccount[] {
+    return keys.flatMap((key) => this.find(key) ?? []);
   }
 
   #accountOf(key: SigningKey, scope: Uint8Array): KeyAccount {
     const name = keyNameOf(key.publicKey);
     const known = this.#accounts.get(name);
     if (known !== undefined) return known;
-    const account = new KeyAccount(key, scope, groupOf(this.#manifest, key.publicKey));
+    const account = new KeyAccount(key, scope, this.#manifest);
     this.#accounts.set(name, account);
     return account;
   }
-
-  #findAll(keys: readonly Uint8Array[]): readonly KeyAccount[] {
-    return keys.flatMap((key) => this.find(key) ?? []);
-  }
 }
 
-function receiptOf(kind: "init" | "import", timeMs: number) {
-  return { kind, heights: [], signingRoot: null, timeMs };
-}
-
-function stateOf(account: KeyAccount, record: EthereumRecord | null): EthereumState {
+/** What an operator sees of a key, with `record` in the place of the durable one for a dry run. */
+export function stateOf(
+  account: KeyAccount,
+  record: EthereumRecord | null = account.entry.durable?.record ?? null,
+): EthereumState {
+  const { durable } = account.entry;
   return {
     key: account.publicKey,
     hasRecord: record !== null,
-    seq: account.entry.durable?.seq ?? 0,
+    isRetired: account.isRetired,
+    seq: durable?.seq ?? 0,
+    head: durable?.head ?? NO_HEAD,
     blockSlot: record?.block?.slot ?? null,
     blockRoot: record?.block?.root ?? null,
     source: record?.vote?.source ?? null,

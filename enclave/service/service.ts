@@ -4,7 +4,6 @@
 
 import { encodeStatement } from "../../shared/attestation/statement.ts";
 import { parseBundle } from "../../shared/bundle/format.ts";
-import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { KEY_PAGE_COUNT_MAX } from "../../shared/limits.ts";
@@ -14,27 +13,45 @@ import type { Handlers } from "../../shared/wire/link.ts";
 import type { AnswerOf, ENCLAVE_METHODS, EnclaveMethod } from "../../shared/wire/methods.ts";
 import type { TrustedTime } from "../attestation/trusted-time.ts";
 import type { PushedCredentials } from "../aws/credentials.ts";
-import type { EthereumFloor } from "../core/chains/ethereum/slashing-rule.ts";
-import { bootFloorAt, decideImportTime } from "../core/chains/ethereum/time-bound.ts";
+import { type EthereumFloor, NO_FLOOR } from "../core/chains/ethereum/slashing-rule.ts";
+import { bootFloorAt } from "../core/chains/ethereum/time-bound.ts";
 import type { Manifest } from "../core/manifest.ts";
 import { Life } from "../core/phase.ts";
-import type { KeyReleaser, Nsm, SignPool, StateStore } from "../core/ports.ts";
-import { openBundle } from "../keys/bundle.ts";
-import { Accounts } from "./accounts.ts";
+import type { Entropy, KeyReleaser, Nsm, ReceiptLog, SignPool, StateStore } from "../core/ports.ts";
+import { hasBootFloor, type StateConfig } from "../core/state-config.ts";
+import { type OpenedBundle, openBundle } from "../keys/bundle.ts";
+import type { StoreCredentialRing } from "../keys/store-credentials.ts";
+import { Accounts, stateOf } from "./accounts.ts";
 import { BundleStage } from "./bundle-stage.ts";
+import { HandoverGiver, verifyHandover } from "./handover.ts";
 import { measureManifest } from "./measurement.ts";
 import { type SigningParts, sign } from "./signing.ts";
+import {
+  type ActParts,
+  initRecords,
+  overrideRecord,
+  raiseRecords,
+  retireKeys,
+} from "./state-acts.ts";
 
 export type ServiceParts = {
   readonly nsm: Nsm;
   readonly time: TrustedTime;
   readonly credentials: PushedCredentials;
   readonly releaser: KeyReleaser;
-  readonly store: StateStore;
+  /** The store that the measured manifest names. */
+  readonly createStore: (state: StateConfig) => StateStore;
+  readonly storeCredentials: StoreCredentialRing;
+  readonly receiptLog: Pick<ReceiptLog, "lostCount">;
   readonly pool: SignPool;
+  readonly entropy: Entropy;
   readonly software: string;
   readonly bootId: Uint8Array;
+  /** DER of the root that a predecessor's document must be certified by. */
+  readonly nsmRoot: Uint8Array;
 };
+
+const CHALLENGE_BYTES = 32;
 
 type Answer<M extends EnclaveMethod> = Result<AnswerOf<(typeof ENCLAVE_METHODS)[M]>, Refusal>;
 type EnclaveHandlers = Handlers<typeof ENCLAVE_METHODS>;
@@ -43,10 +60,14 @@ class Service {
   readonly #parts: ServiceParts;
   readonly #life = new Life();
   readonly #stage = new BundleStage();
+  readonly #challenge: Uint8Array;
   #manifest: { readonly value: Manifest; readonly digest: Uint8Array } | null = null;
   #accounts: Accounts | null = null;
   #signing: SigningParts | null = null;
+  #acts: ActParts | null = null;
+  #giver: HandoverGiver | null = null;
   #floor: EthereumFloor | null = null;
+  #overrideCount = 0;
   #inFlightCount = 0;
   #onIdle: (() => void) | null = null;
   /** The end of the last step; the next one starts there. */
@@ -54,6 +75,7 @@ class Service {
 
   constructor(parts: ServiceParts) {
     this.#parts = parts;
+    this.#challenge = parts.entropy.randomBytes(CHALLENGE_BYTES);
   }
 
   handlers(): EnclaveHandlers {
@@ -76,11 +98,26 @@ class Service {
         const ids = bundleIds.map((id) => id.slice());
         return this.#step("bundle.retain", () => this.#retain(ids));
       },
-      "state.open": () => this.#step("state.open", () => this.#openState()),
-      "state.init": ({ keys }) => this.#gate("state.init", () => this.#initState(keys)),
+      "state.challenge": () => this.#gate("state.challenge", () => ok({ nonce: this.#challenge })),
+      "state.open": ({ handover }) => {
+        const document = handover?.slice() ?? null;
+        return this.#step("state.open", () => this.#openState(document));
+      },
+      "state.init": (params) => this.#gate("state.init", () => this.#initState(params)),
       "state.show": ({ keys }) =>
-        this.#gate("state.show", () => ok(this.#loadedAccounts.show(keys))),
-      "state.import": (params) => this.#gate("state.import", () => this.#importState(params)),
+        this.#gate("state.show", () =>
+          ok(this.#loadedAccounts.findAll(keys).map((account) => stateOf(account))),
+        ),
+      "state.import": (params) =>
+        this.#gate("state.import", () => raiseRecords(this.#actParts, params)),
+      "state.retire": (params) =>
+        this.#gate("state.retire", () => retireKeys(this.#actParts, params)),
+      "state.override": (params) =>
+        this.#gate("state.override", () => this.#overrideState(params)),
+      "state.handover": ({ nonce }) => {
+        const own = nonce.slice();
+        return this.#step("state.handover", () => this.#handOver(own));
+      },
       "keys.list": ({ offset }) => this.#gate("keys.list", () => ok(this.#listKeys(offset))),
       attest: ({ nonce }) => this.#gate("attest", () => this.#attest(nonce)),
       sign: (params) => this.#gate("sign", () => this.#sign(params)),
@@ -113,8 +150,13 @@ class Service {
     return this.#accounts;
   }
 
+  get #actParts(): ActParts {
+    invariant(this.#acts !== null, "a phase that allows acts has opened the state");
+    return this.#acts;
+  }
+
   #status(): AnswerOf<(typeof ENCLAVE_METHODS)["status"]> {
-    const { time, software, bootId } = this.#parts;
+    const { time, software, bootId, storeCredentials, receiptLog } = this.#parts;
     const timeMs = time.nowMs();
     return {
       phase: this.#life.phase,
@@ -122,11 +164,17 @@ class Service {
       bootId,
       manifestDigest: this.#manifest?.digest ?? null,
       genesisValidatorsRoot: this.#manifest?.value.ethereum.network.genesisValidatorsRoot ?? null,
-      bundleIds: this.#accounts?.keyring.bundleIds() ?? [],
+      bundleIds: [
+        ...(this.#accounts?.keyring.bundleIds() ?? []),
+        ...storeCredentials.bundleIds(),
+      ],
       keyCount: this.#accounts?.keyring.keyCount ?? 0,
       recordCount: this.#accounts?.recordCount ?? 0,
       floor: this.#floor,
       highWatermark: this.#manifest?.value.ethereum.highWatermark ?? null,
+      storeKind: this.#manifest?.value.state.kind ?? null,
+      overrideCount: this.#overrideCount,
+      lostReceiptCount: receiptLog.lostCount,
       timeMs: timeMs ?? 0,
       // Also when it is too old to be used: an age that fell to 0 then would end the alarm on it.
       timeAgeMs: Math.floor(Math.min(time.ageMs(), Number.MAX_SAFE_INTEGER)),
@@ -155,75 +203,114 @@ class Service {
     const { releaser } = this.#parts;
     const opened = await openBundle(staged.value, this.#manifest.value.kmsKeyArn, releaser);
     if (!opened.ok) return opened;
-    const floor = this.#signing === null ? ok(null) : await this.#chooseFloor(this.#manifest.value);
+    switch (opened.value.purpose) {
+      case "redoubt/keys":
+        return this.#addKeys(opened.value.bundle, this.#manifest.value);
+      case "redoubt/store": {
+        const { id, credentials } = opened.value;
+        const added = this.#parts.storeCredentials.add(id, credentials);
+        return added.ok ? ok({ bundleId: id, keyCount: 0 }) : added;
+      }
+    }
+  }
+
+  async #addKeys(bundle: OpenedBundle, manifest: Manifest): Promise<Answer<"bundle.open">> {
+    const floor = this.#signing === null ? ok(null) : await this.#chooseFloor(manifest);
     if (!floor.ok) {
-      opened.value.material.wipe();
+      bundle.material.wipe();
       return floor;
     }
-    const added = await this.#loadedAccounts.add(opened.value, floor.value);
+    const added = await this.#loadedAccounts.add(bundle, floor.value);
     if (!added.ok) return added;
     if (this.#life.phase === "Measured") this.#life.enter("Unsealed");
-    return ok({ bundleId: opened.value.id, keyCount: opened.value.keys.length });
+    return ok({ bundleId: bundle.id, keyCount: bundle.keys.length });
   }
 
   /** A bundle that is open already: its answer may have been lost, and KMS is not asked again. */
   #findOpened(bytes: Uint8Array): AnswerOf<(typeof ENCLAVE_METHODS)["bundle.open"]> | null {
     const bundle = parseBundle(bytes);
-    if (!bundle.ok || !this.#loadedAccounts.keyring.hasBundle(bundle.value.header.id)) return null;
+    if (!bundle.ok) return null;
     const { id, keyCount } = bundle.value.header;
-    return { bundleId: id.slice(), keyCount };
+    const isOpen =
+      this.#loadedAccounts.keyring.hasBundle(id) || this.#parts.storeCredentials.has(id);
+    return isOpen ? { bundleId: id.slice(), keyCount } : null;
   }
 
   async #retain(bundleIds: readonly Uint8Array[]): Promise<Answer<"bundle.retain">> {
+    this.#parts.storeCredentials.retain(bundleIds);
     return ok({ droppedKeyCount: await this.#loadedAccounts.retain(bundleIds) });
   }
 
-  async #openState(): Promise<Answer<"state.open">> {
+  async #openState(handover: Uint8Array | null): Promise<Answer<"state.open">> {
     invariant(this.#manifest !== null, "the state is opened after the manifest is measured");
-    const { time, store, pool } = this.#parts;
+    const { time, pool, nsm, bootId } = this.#parts;
     const manifest = this.#manifest.value;
     const floor = await this.#chooseFloor(manifest);
     if (!floor.ok) return floor;
+    const last = handover === null ? ok(null) : this.#verifyHandover(handover, manifest);
+    if (!last.ok) return last;
+    const store = this.#parts.createStore(manifest.state);
+    const verified = await store.verify();
+    if (!verified.ok) return verified;
     const accounts = this.#loadedAccounts;
-    const opened = await accounts.openState(store, floor.value);
+    const opened = await accounts.openState(store, floor.value, last.value);
     if (!opened.ok) return opened;
-    this.#floor = floor.value;
-    this.#signing = { manifest, accounts, pool, nowMs: () => time.nowMs() };
+    const isHandedOver = opened.value;
+    this.#floor = isHandedOver ? NO_FLOOR : floor.value;
+    const nowMs = () => time.nowMs();
+    this.#signing = { manifest, accounts, pool, nowMs };
+    this.#acts = { manifest, accounts, store, nsm, bootId, nowMs };
+    const scope = manifest.ethereum.network.genesisValidatorsRoot;
+    this.#giver = new HandoverGiver({ accounts, scope, nsm, bootId, nowMs });
     this.#life.enter("Ready");
-    return ok({ keyCount: accounts.keyring.keyCount, recordCount: accounts.recordCount });
+    const { keyCount } = accounts.keyring;
+    return ok({ keyCount, recordCount: accounts.recordCount, isHandedOver });
   }
 
-  /** For keys that are loaded now. Asks for the time anew: a paused clock would be behind. */
+  /** The digest of the records that the predecessor left. */
+  #verifyHandover(document: Uint8Array, manifest: Manifest): Result<Uint8Array, Refusal> {
+    const nowMs = this.#parts.time.nowMs();
+    if (nowMs === null) return err(refusal("TIME_STALE"));
+    const { nsmRoot } = this.#parts;
+    const parts = { manifest, nsmRoot, challenge: this.#challenge, nowMs };
+    const handover = verifyHandover(document, parts);
+    return handover.ok ? ok(handover.value.state) : handover;
+  }
+
+  /**
+   * For keys that are loaded now; none where the store is known to show the newest records. Asks
+   * for the time anew: a paused clock would be behind.
+   */
   async #chooseFloor(manifest: Manifest): Promise<Result<EthereumFloor, Refusal>> {
     const renewed = await this.#parts.time.renew();
     if (!renewed.ok) return renewed;
     const nowMs = this.#parts.time.nowMs();
     if (nowMs === null) return err(refusal("TIME_STALE"));
+    if (!hasBootFloor(manifest.state)) return ok(NO_FLOOR);
     return ok(bootFloorAt(manifest.ethereum.network, nowMs));
   }
 
-  async #initState(keys: readonly Uint8Array[]): Promise<Answer<"state.init">> {
-    const timeMs = this.#parts.time.nowMs();
-    if (timeMs === null) return err(refusal("TIME_STALE"));
-    const created = await this.#loadedAccounts.init(keys, timeMs);
+  async #initState(
+    params: Parameters<EnclaveHandlers["state.init"]>[0],
+  ): Promise<Answer<"state.init">> {
+    const created = await initRecords(this.#actParts, params);
     return created.ok ? ok({ createdCount: created.value }) : created;
   }
 
-  async #importState(
-    params: Parameters<EnclaveHandlers["state.import"]>[0],
-  ): Promise<Answer<"state.import">> {
-    invariant(this.#manifest !== null, "state is imported after the manifest is measured");
-    const { network } = this.#manifest.value.ethereum;
-    if (!isEqualBytes(network.genesisValidatorsRoot, params.genesisValidatorsRoot)) {
-      return err(refusal("INTERCHANGE_NETWORK"));
-    }
-    const timeMs = this.#parts.time.nowMs();
-    if (timeMs === null) return err(refusal("TIME_STALE"));
-    for (const floor of params.floors) {
-      const beyond = decideImportTime(network, timeMs, floor);
-      if (beyond !== null) return err(beyond);
-    }
-    return this.#loadedAccounts.import(params.floors, params.isDryRun, timeMs);
+  async #overrideState(
+    params: Parameters<EnclaveHandlers["state.override"]>[0],
+  ): Promise<Answer<"state.override">> {
+    const done = await overrideRecord(this.#actParts, params);
+    if (done.ok) this.#overrideCount += 1;
+    return done;
+  }
+
+  /** Only after draining: the phase table says so. What is in flight is waited for once more. */
+  async #handOver(nonce: Uint8Array): Promise<Answer<"state.handover">> {
+    await this.#drain();
+    invariant(this.#giver !== null, "a phase that allows a hand-over has opened the state");
+    const document = await this.#giver.give(nonce);
+    return document.ok ? ok({ document: document.value }) : document;
   }
 
   #listKeys(offset: number): AnswerOf<(typeof ENCLAVE_METHODS)["keys.list"]> {

@@ -36,6 +36,7 @@ export type SigningParts = {
 export function sign(parts: SigningParts, params: SignParams): SignAnswer | Promise<SignAnswer> {
   const account = parts.accounts.find(params.key);
   if (account === undefined) return err(refusal("KEY_UNKNOWN"));
+  if (account.isRetired) return err(refusal("KEY_RETIRED"));
   const dialect = dialectOf(params.dialect);
   if (dialect === undefined) return err(refusal("PARAMS_MALFORMED"));
   const { network, highWatermark } = parts.manifest.ethereum;

@@ -1,5 +1,5 @@
-// The ledger: carries the guard's decisions to the store. Writes of different keys that come in one
-// turn, or while a commit is under way, go out as one group; each request is told when its own
+// The ledger: carries the guard's decisions to the store, at the store's pace: writes of different
+// keys that wait go out as one group, or each alone and at once. Each request is told when its own
 // record is durable.
 // It must never report success before the store did, and never retry a write by itself: after an
 // unknown outcome it reads first, and decides again.
@@ -14,11 +14,11 @@ import {
   type ChainedRecord,
   confirm,
   decideClaim,
-  GuardEntry,
   raise,
 } from "../core/guard.ts";
-import type { CommitOutcome, RecordWrite, StateStore, StoredRecord } from "../core/ports.ts";
+import type { CommitOutcome, StateStore, StoredRecord } from "../core/ports.ts";
 import type { Rule } from "../core/rule.ts";
+import type { Account, PendingWrite, Settled } from "./account.ts";
 import {
   encodeReceipt,
   encodeRecord,
@@ -26,43 +26,10 @@ import {
   NO_HEAD,
   openRecord,
   type Receipt,
-  type RecordOwner,
 } from "./record-codec.ts";
 
-/** A key's place in the ledger: one for each key, from its first load until the enclave dies. */
-export class Account<R, F> implements RecordOwner {
-  readonly scope: Uint8Array;
-  readonly publicKey: Uint8Array;
-  readonly recordKey: Uint8Array;
-  readonly entry = new GuardEntry<R>();
-  /** The least that may be signed since the key was loaded; null before it is chosen. */
-  floor: F | null = null;
-  /** The last write that is under way; null when there is none. */
-  pending: PendingWrite<R> | null = null;
-  refreshing: Promise<Result<null, Refusal>> | null = null;
-  /**
-   * By kind, the last root whose own write was not seen to be done. The next write carries it into
-   * the record all the same, where it is durable; what the history may lack is its receipt.
-   */
-  readonly unreceipted = new Map<string, Uint8Array>();
-
-  constructor(owner: RecordOwner) {
-    this.scope = owner.scope;
-    this.publicKey = owner.publicKey;
-    this.recordKey = owner.recordKey;
-  }
-}
-
-type Settled = Result<null, Refusal> | "retry";
-
-type PendingWrite<R> = {
-  readonly account: Account<R, unknown>;
-  readonly chained: ChainedRecord<R>;
-  readonly write: RecordWrite;
-  readonly receipt: Receipt;
-  readonly generation: number;
-  readonly waiters: ((settled: Settled) => void)[];
-};
+/** The next record of a key, not chained yet. */
+export type Amendment<R> = Pick<ChainedRecord<R>, "record" | "isRetired">;
 
 const RETRY_COUNT_MAX = 4;
 const DURABLE: Result<null, Refusal> = ok(null);
@@ -139,18 +106,19 @@ export class Ledger<R, C, F> {
         invariant(account.pending !== null, "a repeat waits for a write that is under way");
         return settle(account.pending, retry);
       case "write":
-        return settle(this.#write(account, decision.record, decision.base, receipt), retry);
+        return settle(this.#write(account, live(decision.record), decision.base, receipt), retry);
     }
   }
 
   /**
-   * Changes a record by an operator's act: its first record, or an import. `change` gets the record
-   * (null: there is none) and answers the next one, or null to leave it.
+   * Changes a record by an operator's act: its first record, floors that are raised, or the
+   * tombstone. `change` gets the record (null: there is none) and answers the next one, or null to
+   * leave it. A tombstone is left as it is.
    */
   async amend(
     account: Account<R, F>,
     receipt: Receipt,
-    change: (record: R | null) => R | null,
+    change: (record: R | null) => Amendment<R> | null,
     retryCount = 0,
   ): Promise<Result<null, Refusal>> {
     const { entry } = account;
@@ -161,18 +129,51 @@ export class Ledger<R, C, F> {
     if (entry.fault !== null) return err(refusal(entry.fault));
     if (retryCount > RETRY_COUNT_MAX) return err(refusal("STATE_CONFLICT"));
     const retry = () => this.amend(account, receipt, change, retryCount + 1);
-    const before = entry.raised?.record ?? null;
+    const before = entry.raised;
+    const isSettled = before === entry.durable;
+    if (before?.isRetired === true && isSettled) return err(refusal("KEY_RETIRED"));
+    const wished = before?.isRetired === true ? null : change(before?.record ?? null);
     // What is not durable yet is no less to be written because an earlier act asked for it too.
-    const next = change(before) ?? (entry.raised === entry.durable ? null : before);
+    const next = wished ?? (isSettled ? null : before);
     if (next === null) return DURABLE;
     if (next === before && account.pending !== null) return settle(account.pending, retry);
     invariant(
-      before === null || this.#rule.isSuccessor(before, next),
+      before === null || this.#rule.isSuccessor(before.record, next.record),
       "an operator's act only raises a record",
     );
-    const none: ChainedRecord<R> = { record: this.#rule.empty, seq: 0, head: NO_HEAD };
-    const base = (account.pending === null ? entry.durable : entry.raised) ?? none;
+    const base = (account.pending === null ? entry.durable : before) ?? this.#none();
     return settle(this.#write(account, next, base, receipt), retry);
+  }
+
+  /**
+   * Puts `record` in the place of the one with version `seq`, although it may forbid less: only by
+   * an order of the operators, which its caller has verified. Nothing is retried: when the outcome
+   * is unknown, the key may refuse (STATE_ROLLED_BACK) until the next boot, whatever is stored.
+   */
+  async override(
+    account: Account<R, F>,
+    receipt: Receipt,
+    record: R,
+    seq: number,
+  ): Promise<Result<null, Refusal>> {
+    const { entry } = account;
+    if (entry.isStale) {
+      const fresh = await this.#refresh(account);
+      if (!fresh.ok) return fresh;
+    }
+    if (entry.fault !== null) return err(refusal(entry.fault));
+    const { durable, raised } = entry;
+    if (durable === null || raised === null) return err(refusal("STATE_MISSING"));
+    if (raised.isRetired) return err(refusal("KEY_RETIRED"));
+    // Something is under way, or has an unknown outcome: then this is not the record that was meant.
+    const isMeant = raised === durable && account.pending === null && durable.seq === seq;
+    if (!isMeant) return err(refusal("OVERRIDE_STATE", seq, durable.seq));
+    const pending = this.#write(account, { record, isRetired: false }, durable, receipt);
+    return settle(pending, () => err(refusal("STATE_CONFLICT")));
+  }
+
+  #none(): ChainedRecord<R> {
+    return { record: this.#rule.empty, isRetired: false, seq: 0, head: NO_HEAD };
   }
 
   /**
@@ -182,18 +183,19 @@ export class Ledger<R, C, F> {
     const { raised, durable } = account.entry;
     const base = account.pending === null ? durable : raised;
     invariant(raised !== null && base !== null, "what is repeated has a record");
-    return this.#write(account, raised.record, base, receipt);
+    return this.#write(account, raised, base, receipt);
   }
 
   #write(
     account: Account<R, F>,
-    record: R,
+    { record, isRetired }: Amendment<R>,
     base: ChainedRecord<R>,
     receipt: Receipt,
   ): PendingWrite<R> {
     const seq = base.seq + 1;
     const receiptBytes = encodeReceipt(receipt, seq, base.head);
-    const chained: ChainedRecord<R> = { record, seq, head: headAfter(account, receiptBytes) };
+    const head = headAfter(account, receiptBytes);
+    const chained: ChainedRecord<R> = { record, isRetired, seq, head };
     const pending: PendingWrite<R> = {
       account,
       chained,
@@ -226,19 +228,30 @@ export class Ledger<R, C, F> {
   }
 
   async #flush(): Promise<void> {
-    this.#isFlushing = true;
     const group = this.#takeGroup();
-    if (group.length > 0) {
-      const outcomes = await this.#store.commit(
-        this.#scope,
-        group.map((pending) => pending.write),
-      );
-      invariant(outcomes.length === group.length, "the store answers for each write");
-      // First every record, then every request: a request that decides again sees all of them.
-      const settled = group.map((pending, index) => this.#apply(pending, outcomes[index]));
-      group.forEach((pending, index) => tell(pending, settled[index] ?? "retry"));
+    switch (this.#store.pacing) {
+      case "each":
+        for (const pending of group) void this.#commit([pending]);
+        return;
+      case "group":
+        this.#isFlushing = true;
+        if (group.length > 0) await this.#commit(group);
+        this.#isFlushing = false;
+        if (this.#queue.length > 0) this.#planFlush();
     }
-    this.#isFlushing = false;
+  }
+
+  async #commit(group: readonly PendingWrite<R>[]): Promise<void> {
+    for (const { account } of group) account.isSending = true;
+    const outcomes = await this.#store.commit(
+      this.#scope,
+      group.map((pending) => pending.write),
+    );
+    invariant(outcomes.length === group.length, "the store answers for each write");
+    for (const { account } of group) account.isSending = false;
+    // First every record, then every request: a request that decides again sees all of them.
+    const settled = group.map((pending, index) => this.#apply(pending, outcomes[index]));
+    group.forEach((pending, index) => tell(pending, settled[index] ?? "retry"));
     if (this.#queue.length > 0) this.#planFlush();
   }
 
@@ -258,7 +271,8 @@ export class Ledger<R, C, F> {
       if (pending.generation !== account.entry.generation) {
         remember(pending);
         tell(pending, "retry");
-      } else if (group.has(account) || group.size === COMMIT_COUNT_MAX) rest.push(pending);
+      } else if (account.isSending || group.has(account)) rest.push(pending);
+      else if (group.size === COMMIT_COUNT_MAX) rest.push(pending);
       else group.set(account, pending);
     }
     // What was decided again just now was queued anew, and comes after.
@@ -305,6 +319,10 @@ export class Ledger<R, C, F> {
     account.entry.generation += 1;
     account.entry.fault = opened.error;
   }
+}
+
+function live<R>(record: R): Amendment<R> {
+  return { record, isRetired: false };
 }
 
 function isUnreceipted<R, F>(account: Account<R, F>, { kind, signingRoot }: Receipt): boolean {

@@ -11,7 +11,9 @@ import type { ChainedRecord } from "../core/guard.ts";
 import type { StoredRecord } from "../core/ports.ts";
 import type { Rule } from "../core/rule.ts";
 
-const VERSION = 1;
+/** The first byte says the layout, and whether the record is a tombstone. */
+const LIVE = 1;
+const RETIRED = 2;
 const HEAD_BYTES = 32;
 const TAG_BYTES = 32;
 const PREFIX_BYTES = 1 + 8 + HEAD_BYTES;
@@ -28,7 +30,7 @@ export type RecordOwner = {
   readonly recordKey: Uint8Array;
 };
 
-/** version u8, seq u64, head 32, the rule's record, tag 32. */
+/** 1 (live) or 2 (retired) as u8, seq u64, head 32, the rule's record, tag 32. */
 export function encodeRecord<R>(
   rule: Pick<Rule<R, never, never>, "encode">,
   owner: RecordOwner,
@@ -36,7 +38,7 @@ export function encodeRecord<R>(
 ): Uint8Array {
   const body = rule.encode(chained.record);
   const bytes = new Uint8Array(PREFIX_BYTES + body.length + TAG_BYTES);
-  bytes[0] = VERSION;
+  bytes[0] = chained.isRetired ? RETIRED : LIVE;
   new DataView(bytes.buffer).setBigUint64(1, BigInt(chained.seq));
   bytes.set(chained.head, 9);
   bytes.set(body, PREFIX_BYTES);
@@ -52,7 +54,10 @@ export function openRecord<R>(
   stored: StoredRecord,
 ): Result<ChainedRecord<R>, "STATE_CORRUPT"> {
   const bytes = stored.record;
-  if (bytes.length < PREFIX_BYTES + TAG_BYTES || bytes[0] !== VERSION) return err("STATE_CORRUPT");
+  const isRetired = bytes[0] === RETIRED;
+  if (bytes.length < PREFIX_BYTES + TAG_BYTES || !(isRetired || bytes[0] === LIVE)) {
+    return err("STATE_CORRUPT");
+  }
   const untagged = bytes.subarray(0, bytes.length - TAG_BYTES);
   const tag = bytes.subarray(untagged.length);
   if (!timingSafeEqual(tagOf(owner, untagged), tag)) return err("STATE_CORRUPT");
@@ -60,7 +65,7 @@ export function openRecord<R>(
   if (seq !== BigInt(stored.seq)) return err("STATE_CORRUPT");
   const record = rule.parse(untagged.subarray(PREFIX_BYTES));
   if (record === undefined) return err("STATE_CORRUPT");
-  return ok({ record, seq: stored.seq, head: bytes.slice(9, PREFIX_BYTES) });
+  return ok({ record, seq: stored.seq, head: bytes.slice(9, PREFIX_BYTES), isRetired });
 }
 
 function tagOf(owner: RecordOwner, untagged: Uint8Array): Uint8Array {
@@ -72,9 +77,16 @@ function tagOf(owner: RecordOwner, untagged: Uint8Array): Uint8Array {
     .digest();
 }
 
+/**
+ * What changes a record beside signing: the first record; floors raised by a file, by hand, or for a
+ * hand-over; the tombstone; a floor lowered by order of the operators.
+ */
+export const ACTS = ["init", "import", "floor", "handover", "retire", "override"] as const;
+export type Act = (typeof ACTS)[number];
+
 /** One line of a key's history: why its record changed, and what was to be signed. */
 export type Receipt = {
-  /** An operation kind, or `init` or `import`. */
+  /** An operation kind, or an operator's act: one of ACTS. */
   readonly kind: string;
   /** The claim's heights (a block's slot; a vote's source and target). */
   readonly heights: readonly bigint[];

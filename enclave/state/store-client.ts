@@ -7,7 +7,7 @@ import { type Refusal, refusal } from "../../shared/errors.ts";
 import { COMMIT_DEADLINE_MS } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { Caller } from "../../shared/wire/link.ts";
-import { STORE_METHODS } from "../../shared/wire/methods.ts";
+import { type AnswerOf, type ParamsOf, STORE_METHODS } from "../../shared/wire/methods.ts";
 import type {
   CommitOutcome,
   MonotonicClock,
@@ -22,27 +22,19 @@ type StoreCaller = Caller<typeof STORE_METHODS>;
 
 const SWEEP_MS = 100;
 
-export function createParentStore(dial: Dial, clock: MonotonicClock, ticker: Ticker): StateStore {
-  const connection = new StoreConnection(dial);
-  ticker.every(SWEEP_MS, () => connection.expire(clock.nowMs()));
+export function createParentStore(connection: StoreConnection): StateStore {
   return {
+    pacing: "group",
+    // Whatever it says is not believed: records are authenticated, and freshness has its floor.
+    verify: () => Promise.resolve(ok(null)),
     async read(scope, keys) {
-      const caller = await connection.get();
-      if (caller === null) return err(refusal("STORE_UNAVAILABLE"));
-      const nowMs = clock.nowMs();
-      const answer = await caller.call("store.read", { scope, keys }, nowMs, COMMIT_DEADLINE_MS);
+      const answer = await connection.call("store.read", { scope, keys });
+      if (answer === null) return err(refusal("STORE_UNAVAILABLE"));
       return answer.ok ? ok(answer.value.map(copyRecord)) : err(unavailable(answer.error));
     },
     async commit(scope, writes) {
-      const caller = await connection.get();
-      if (caller === null) return unknown(writes, refusal("STORE_UNAVAILABLE"));
-      const nowMs = clock.nowMs();
-      const answer = await caller.call(
-        "store.commit",
-        { scope, writes },
-        nowMs,
-        COMMIT_DEADLINE_MS,
-      );
+      const answer = await connection.call("store.commit", { scope, writes });
+      if (answer === null) return unknown(writes, refusal("STORE_UNAVAILABLE"));
       if (!answer.ok) return unknown(writes, ambiguous(answer.error));
       if (answer.value.length !== writes.length) return unknown(writes, refusal("STATE_UNKNOWN"));
       return answer.value.map(commitOutcome);
@@ -50,25 +42,38 @@ export function createParentStore(dial: Dial, clock: MonotonicClock, ticker: Tic
   };
 }
 
-class StoreConnection {
+type Calls = typeof STORE_METHODS;
+
+/** The one link to the parent's store, for records and for the log of receipts. */
+export class StoreConnection {
   readonly #dial: Dial;
+  readonly #clock: MonotonicClock;
   #caller: StoreCaller | null = null;
   #dialling: Promise<StoreCaller | null> | null = null;
 
-  constructor(dial: Dial) {
+  constructor(dial: Dial, clock: MonotonicClock, ticker: Ticker) {
     this.#dial = dial;
+    this.#clock = clock;
+    ticker.every(SWEEP_MS, () => this.#caller?.expire(clock.nowMs()));
   }
 
-  get(): Promise<StoreCaller | null> | StoreCaller {
+  /** Null when there is no connection: then nothing was sent. */
+  async call<Name extends keyof Calls>(
+    name: Name,
+    params: ParamsOf<Calls[Name]>,
+  ): Promise<Result<AnswerOf<Calls[Name]>, Refusal> | null> {
+    const caller = await this.#get();
+    return caller === null
+      ? null
+      : caller.call(name, params, this.#clock.nowMs(), COMMIT_DEADLINE_MS);
+  }
+
+  #get(): Promise<StoreCaller | null> | StoreCaller {
     if (this.#caller !== null) return this.#caller;
     this.#dialling ??= this.#connect().finally(() => {
       this.#dialling = null;
     });
     return this.#dialling;
-  }
-
-  expire(nowMs: number): void {
-    this.#caller?.expire(nowMs);
   }
 
   async #connect(): Promise<StoreCaller | null> {

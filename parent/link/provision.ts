@@ -282,7 +282,7 @@ export class Provisioner {
   async #openState(): Promise<Result<EnclaveStatus, Refusal>> {
     const status = await this.#link.refreshStatus();
     if (!status.ok || status.value.phase === "Ready") return status;
-    const opened = await this.#link.call("state.open", {}, STATE_OPEN_DEADLINE_MS);
+    const opened = await this.#link.call("state.open", { handover: null }, STATE_OPEN_DEADLINE_MS);
     if (!opened.ok) return opened;
     return this.#link.refreshStatus();
   }

@@ -6,7 +6,7 @@ import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import type { Refusal } from "../../shared/errors.ts";
 import { ok, type Result } from "../../shared/result.ts";
-import type { EthereumState } from "../../shared/wire/methods.ts";
+import { type EthereumState, RAISE_REASONS } from "../../shared/wire/methods.ts";
 import type { Admin } from "./admin.ts";
 import { pagesOf, selectKeys, showStates } from "./admin-keys.ts";
 import type { Interchange, KeyMaxima } from "./interchange.ts";
@@ -62,7 +62,7 @@ async function importPage(
     source,
     target,
   }));
-  const after = await admin.call("state.import", { genesisValidatorsRoot, floors, isDryRun });
+  const after = await admin.call("state.import", { genesisValidatorsRoot, floors, isDryRun, reason: RAISE_REASONS.import });
   if (!after.ok) return after;
   const states = new Map(after.value.map((state) => [encodeHex(state.key), state]));
   return ok(

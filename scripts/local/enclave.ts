@@ -2,6 +2,7 @@
 // vsock, the simulated NSM for `/dev/nsm` and the local CA for Amazon's. It is a composition root
 // of its own, so that nothing of it can be reached from the nitro one.
 
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
@@ -13,7 +14,7 @@ import { type Address, parseAddress } from "../../shared/address.ts";
 import { connectNsmDevice } from "./nsm-device.ts";
 
 const USAGE = `usage: enclave.ts --listen ADDRESS --store ADDRESS --relay ADDRESS --nsm SOCKET --ca PEM
-                  [--threads N]
+                  --nsm-root PEM [--threads N]
 `;
 
 function fail(text: string, code: number): never {
@@ -29,7 +30,15 @@ function addressOf(text: string | undefined): Address {
 const text = { type: "string" } as const;
 const { values } = parseArgs({
   strict: true,
-  options: { listen: text, store: text, relay: text, nsm: text, ca: text, threads: text },
+  options: {
+    listen: text,
+    store: text,
+    relay: text,
+    nsm: text,
+    ca: text,
+    "nsm-root": text,
+    threads: text,
+  },
 });
 const listen = addressOf(values.listen);
 const store = addressOf(values.store);
@@ -46,6 +55,7 @@ const running = await startEnclave({
     throw cause;
   }),
   trustAnchors: [readFileSync(values.ca ?? fail(USAGE, 2), "utf8")],
+  nsmRoot: new X509Certificate(readFileSync(values["nsm-root"] ?? fail(USAGE, 2))).raw,
   // The laptop's clock is not ours to set, and the simulated NSM tells its time.
   alignClock: () => undefined,
   connectRelay: () => connectTo(relay),

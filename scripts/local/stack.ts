@@ -41,6 +41,7 @@ export class EnclaveBoot {
         relay: `unix://${layout.relaySocket}`,
         nsm: sockets.nsm,
         ca: layout.caCertificate,
+        "nsm-root": layout.nsmRoot,
       }),
       logFolder: layout.logFolder,
       readReady: readyAt("listening"),

@@ -10,7 +10,7 @@
 // is absent, as it is in every call without an attestation document (IAM User Guide, "IAM JSON
 // policy elements: Condition operators"), so no `Null` is needed beside it.
 
-import { BUNDLE_PURPOSE } from "../../shared/bundle/format.ts";
+import { BUNDLE_PURPOSES } from "../../shared/bundle/format.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { PCR_BYTES } from "../../shared/limits.ts";
@@ -60,7 +60,7 @@ const DENIED_ACTIONS = [
 
 /** The context of every bundle (docs/bundle.md): its purpose, and an id that differs. */
 const SEALED_BUNDLE = {
-  StringEquals: { "kms:EncryptionContext:redoubt:purpose": BUNDLE_PURPOSE },
+  StringEquals: { "kms:EncryptionContext:redoubt:purpose": BUNDLE_PURPOSES },
   Null: { "kms:EncryptionContext:redoubt:bundle": "false" },
 };
 

@@ -1,7 +1,7 @@
 // Judges what an Allow of kms:Decrypt says of the enclave's registers and of the encryption
 // context. It must never take a condition for a pin that another enclave, or none, can meet.
 
-import { BUNDLE_PURPOSE } from "../../shared/bundle/format.ts";
+import { BUNDLE_PURPOSES } from "../../shared/bundle/format.ts";
 import { PCR_BYTES } from "../../shared/limits.ts";
 import { type Condition, isNegated, registerOf } from "./condition.ts";
 import { type Finding, finding } from "./finding.ts";
@@ -101,7 +101,7 @@ export function lintContext({ name, conditions }: Statement): readonly Finding[]
     ({ operator, key, values }) =>
       operator.name === "StringEquals" &&
       key.toLowerCase() === PURPOSE_KEY &&
-      values.every((value) => value === BUNDLE_PURPOSE),
+      values.every((value) => BUNDLE_PURPOSES.some((purpose) => purpose === value)),
   );
   return isPinned ? [] : [finding("CONTEXT_MISSING", name)];
 }

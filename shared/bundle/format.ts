@@ -20,8 +20,12 @@ import { err, ok, type Result } from "../result.ts";
 /** "RDTB" in ASCII. */
 export const BUNDLE_MAGIC: readonly number[] = [0x52, 0x44, 0x54, 0x42];
 export const BUNDLE_VERSION = 1;
-/** What the data key is for: part of the header and of the KMS encryption context. */
-export const BUNDLE_PURPOSE = "redoubt/keys";
+/**
+ * What is inside: part of the header and of the KMS encryption context, so that one can't be passed
+ * off as the other. `redoubt/store` holds the credentials of the state store, and no keys.
+ */
+export const BUNDLE_PURPOSES = ["redoubt/keys", "redoubt/store"] as const;
+export type BundlePurpose = (typeof BUNDLE_PURPOSES)[number];
 export const BUNDLE_ID_BYTES = 16;
 export const BUNDLE_NONCE_BYTES = 12;
 export const BUNDLE_TAG_BYTES = 16;
@@ -34,9 +38,11 @@ const HEADER_ITEM_COUNT = 6;
 
 export type BundleHeader = {
   readonly id: Uint8Array;
+  readonly purpose: BundlePurpose;
   readonly keyArn: string;
   /** The data key as KMS wrapped it. */
   readonly wrappedKey: Uint8Array;
+  /** At least 1 of keys, 0 of a store's credentials. */
   readonly keyCount: number;
   readonly createdMs: number;
 };
@@ -100,14 +106,14 @@ export function encodeBundle(parts: Omit<Bundle, "header">): Uint8Array<ArrayBuf
  * another purpose is refused by KMS itself.
  */
 export function encryptionContextOf(
-  header: Pick<BundleHeader, "id">,
+  header: Pick<BundleHeader, "id" | "purpose">,
 ): Readonly<Record<string, string>> {
-  return { "redoubt:bundle": encodeHex(header.id), "redoubt:purpose": BUNDLE_PURPOSE };
+  return { "redoubt:bundle": encodeHex(header.id), "redoubt:purpose": header.purpose };
 }
 
 function encodeHeader(header: BundleHeader): Uint8Array<ArrayBuffer> {
-  const { id, keyArn, wrappedKey, keyCount, createdMs } = header;
-  return encodeCbor([id, BUNDLE_PURPOSE, keyArn, wrappedKey, keyCount, createdMs]);
+  const { id, purpose, keyArn, wrappedKey, keyCount, createdMs } = header;
+  return encodeCbor([id, purpose, keyArn, wrappedKey, keyCount, createdMs]);
 }
 
 function parseHeader(bytes: Uint8Array): BundleHeader | undefined {
@@ -116,16 +122,26 @@ function parseHeader(bytes: Uint8Array): BundleHeader | undefined {
   if (!item.ok || !isArray(item.value) || item.value.length !== HEADER_ITEM_COUNT) return undefined;
   const [id, purpose, keyArn, wrappedKey, keyCount, createdMs] = item.value;
   if (!(id instanceof Uint8Array) || id.length !== BUNDLE_ID_BYTES) return undefined;
-  if (purpose !== BUNDLE_PURPOSE) return undefined;
+  if (!isPurpose(purpose)) return undefined;
   if (typeof keyArn !== "string" || !parseKeyArn(keyArn).ok) return undefined;
   if (!(wrappedKey instanceof Uint8Array) || wrappedKey.length === 0) return undefined;
   if (wrappedKey.length > WRAPPED_KEY_BYTES_MAX) return undefined;
-  if (!isCount(keyCount, 1, KEY_COUNT_MAX) || !isCount(createdMs, 0, UTC_MS_MAX)) {
+  const [countMin, countMax] = KEY_COUNTS[purpose];
+  if (!isCount(keyCount, countMin, countMax) || !isCount(createdMs, 0, UTC_MS_MAX)) {
     return undefined;
   }
-  const header = { id, keyArn, wrappedKey, keyCount, createdMs };
+  const header = { id, purpose, keyArn, wrappedKey, keyCount, createdMs };
   // One header has one encoding: longer heads and indefinite lengths end here.
   return isEqualBytes(encodeHeader(header), bytes) ? header : undefined;
+}
+
+const KEY_COUNTS: Readonly<Record<BundlePurpose, readonly [number, number]>> = {
+  "redoubt/keys": [1, KEY_COUNT_MAX],
+  "redoubt/store": [0, 0],
+};
+
+function isPurpose(value: CborValue | undefined): value is BundlePurpose {
+  return BUNDLE_PURPOSES.some((purpose) => purpose === value);
 }
 
 function isCount(value: CborValue | undefined, min: number, max: number): value is number {

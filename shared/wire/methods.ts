@@ -13,9 +13,12 @@ import {
   KEY_PAGE_COUNT_MAX,
   MANIFEST_BYTES_MAX,
   NONCE_BYTES_MAX,
+  OPERATOR_COUNT_MAX,
+  OVERRIDE_ORDER_BYTES_MAX,
   PAGE_COUNT_MAX,
   RECEIPT_BYTES_MAX,
   RECORD_BYTES_MAX,
+  RETIRE_COUNT_MAX,
 } from "../limits.ts";
 import { OPERATION_MASK_MAX } from "../operation.ts";
 import {
@@ -52,6 +55,9 @@ const idField = bytesField(16, 16);
 /** Whose record: 32 bytes that name a chain's network (Ethereum: the genesis validators root). */
 const scopeField = bytesField(32, 32);
 const recordBytesField = bytesField(1, RECORD_BYTES_MAX);
+const documentField = bytesField(1, ATTESTATION_BYTES_MAX);
+/** A random number that only one boot of one enclave has asked for. */
+const challengeField = bytesField(32, 32);
 
 /** From which slot, source epoch and target epoch on a key may sign since this boot. */
 const floorField = recordField({ slot: u64Field, source: u64Field, target: u64Field });
@@ -64,7 +70,11 @@ export type Dialect = keyof typeof DIALECTS;
 const ethereumStateField = recordField({
   key: keyField,
   hasRecord: flagField,
+  /** A tombstone: the key never signs again. */
+  isRetired: flagField,
   seq: countField(),
+  /** Of the key's chain of receipts; zero without a record. */
+  head: bytesField(32, 32),
   blockSlot: nullableField(u64Field),
   blockRoot: nullableField(bytesField(32, 32)),
   source: nullableField(u64Field),
@@ -73,6 +83,10 @@ const ethereumStateField = recordField({
   /** Below it the record may not tell all: an old copy of the store can have been restored. */
   floor: nullableField(floorField),
 });
+
+/** Why floors are raised, by number: it is what the receipt says. */
+export const RAISE_REASONS = { import: 0, floor: 1 } as const;
+export type RaiseReason = keyof typeof RAISE_REASONS;
 
 /**
  * The maxima of one key in an EIP-3076 file. No roots: a root that the parent states is no proof
@@ -103,6 +117,12 @@ export const ENCLAVE_METHODS = {
       recordCount: countField(KEY_COUNT_MAX),
       floor: nullableField(floorField),
       highWatermark: nullableField(recordField({ slot: u64Field, epoch: u64Field })),
+      /** Of the measured manifest: `parent` or `dynamodb`. */
+      storeKind: nullableField(textField(16)),
+      /** Floors that operators have had lowered since this boot. */
+      overrideCount: countField(),
+      /** Receipts that never reached the parent's log; an audit shows them as gaps. */
+      lostReceiptCount: countField(),
       /** Trusted time; 0 before there is any, and when it is too old. Its age goes on then. */
       timeMs: countField(),
       timeAgeMs: countField(),
@@ -142,10 +162,19 @@ export const ENCLAVE_METHODS = {
     recordField({ bundleIds: listField(idField, BUNDLE_COUNT_MAX) }),
     recordField({ droppedKeyCount: countField(KEY_COUNT_MAX) }),
   ),
-  /** Loads the records of all keys, and starts to sign. */
+  /** What the predecessor's hand-over has to be bound to: the same until the next boot. */
+  "state.challenge": method(nothing, recordField({ nonce: challengeField })),
+  /**
+   * Loads the records of all keys, and starts to sign. With a predecessor's hand-over whose records
+   * are exactly these there is no boot floor (`isHandedOver`).
+   */
   "state.open": method(
-    nothing,
-    recordField({ keyCount: countField(KEY_COUNT_MAX), recordCount: countField(KEY_COUNT_MAX) }),
+    recordField({ handover: nullableField(documentField) }),
+    recordField({
+      keyCount: countField(KEY_COUNT_MAX),
+      recordCount: countField(KEY_COUNT_MAX),
+      isHandedOver: flagField,
+    }),
   ),
   /** First records for keys that have none; keys that have one keep it. */
   "state.init": method(
@@ -162,9 +191,30 @@ export const ENCLAVE_METHODS = {
       genesisValidatorsRoot: bytesField(32, 32),
       floors: listField(importedFloorField, COMMIT_COUNT_MAX),
       isDryRun: flagField,
+      /** One of RAISE_REASONS. */
+      reason: countField(255),
     }),
     /** The states after the import, in the order of the floors; unknown keys are left out. */
     listField(ethereumStateField, COMMIT_COUNT_MAX),
+  ),
+  /**
+   * Writes a tombstone for each key, then answers its last state with an attestation document that
+   * proves it (docs/high-availability.md). A key that is retired already is proved again.
+   */
+  "state.retire": method(
+    recordField({ keys: listField(keyField, RETIRE_COUNT_MAX) }),
+    listField(recordField({ state: ethereumStateField, document: documentField }), RETIRE_COUNT_MAX),
+  ),
+  /** Lowers one key's record and floor, by an order that operators of the manifest have signed. */
+  "state.override": method(
+    recordField({
+      order: bytesField(1, OVERRIDE_ORDER_BYTES_MAX),
+      signatures: listField(
+        recordField({ operator: bytesField(32, 32), signature: bytesField(64, 64) }),
+        OPERATOR_COUNT_MAX,
+      ),
+    }),
+    ethereumStateField,
   ),
   "keys.list": method(
     recordField({ offset: countField(KEY_COUNT_MAX) }),
@@ -178,7 +228,7 @@ export const ENCLAVE_METHODS = {
   ),
   attest: method(
     recordField({ nonce: nullableField(bytesField(0, NONCE_BYTES_MAX)) }),
-    recordField({ document: bytesField(1, ATTESTATION_BYTES_MAX) }),
+    recordField({ document: documentField }),
   ),
   /**
    * Signs what the body asks for. `kinds` is the mask of what the client may ask for; it is the
@@ -195,6 +245,14 @@ export const ENCLAVE_METHODS = {
   ),
   /** Answers when nothing is in flight any more; nothing is signed afterwards. */
   drain: method(nothing, nothing),
+  /**
+   * After draining: writes each key's floor into its record, then proves to the enclave whose
+   * challenge this is that these records are the last. Once, for one enclave.
+   */
+  "state.handover": method(
+    recordField({ nonce: challengeField }),
+    recordField({ document: documentField }),
+  ),
 } as const;
 
 /** What the enclave asks of the parent's store. The parent keeps bytes and checks versions. */
@@ -230,6 +288,17 @@ export const STORE_METHODS = {
       nullableField(recordField({ seq: countField(), record: bytesField(0, RECORD_BYTES_MAX) })),
       COMMIT_COUNT_MAX,
     ),
+  ),
+  /** Adds receipts to the log of a store that keeps none itself; durable when it is answered. */
+  "store.append": method(
+    recordField({
+      scope: scopeField,
+      receipts: listField(
+        recordField({ key: keyField, seq: countField(), receipt: bytesField(1, RECEIPT_BYTES_MAX) }),
+        COMMIT_COUNT_MAX,
+      ),
+    }),
+    nothing,
   ),
 } as const;
 

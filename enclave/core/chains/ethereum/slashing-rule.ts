@@ -27,6 +27,9 @@ export type EthereumFloor = {
   readonly target: bigint;
 };
 
+/** Nothing is below it: for records that are known to be the last. */
+export const NO_FLOOR: EthereumFloor = { slot: 0n, source: 0n, target: 0n };
+
 /** What is at or above both. */
 export function highestFloor(first: EthereumFloor, second: EthereumFloor): EthereumFloor {
   return {
@@ -167,6 +170,31 @@ export type ImportedFloor = {
 /** The record after an import: each watermark is the higher of both (EIP-3076, import). */
 export function raiseEthereumRecord(record: EthereumRecord, floor: ImportedFloor): EthereumRecord {
   return { block: raiseBlock(record.block, floor), vote: raiseVote(record.vote, floor) };
+}
+
+/** What may have been signed below a floor: earlier sources are at most the floor's own. */
+export function maximaBelow(floor: EthereumFloor): ImportedFloor {
+  return {
+    blockSlot: floor.slot === 0n ? null : floor.slot - 1n,
+    source: floor.target === 0n ? null : floor.source,
+    target: floor.target === 0n ? null : floor.target - 1n,
+  };
+}
+
+/** The record that states these maxima and no roots, and the floor above it. */
+export function recordOfMaxima({ blockSlot, source, target }: ImportedFloor): {
+  readonly record: EthereumRecord;
+  readonly floor: EthereumFloor;
+} {
+  const vote = source === null || target === null ? null : { source, target, root: null };
+  return {
+    record: { block: blockSlot === null ? null : { slot: blockSlot, root: null }, vote },
+    floor: {
+      slot: blockSlot === null ? 0n : blockSlot + 1n,
+      source: vote?.source ?? 0n,
+      target: vote === null ? 0n : vote.target + 1n,
+    },
+  };
 }
 
 function raiseBlock(block: SignedBlock | null, floor: ImportedFloor): SignedBlock | null {

@@ -1,0 +1,66 @@
+// History for a store that keeps only the last receipt of each key: receipts go to the parent's
+// log, in order, in pages, after their records are durable. Nothing waits for it. What it gives up
+// is counted and never claimed: the store's item, or an audit's gap, shows what is missing.
+
+import { COMMIT_COUNT_MAX, RECEIPT_BACKLOG_COUNT_MAX } from "../../shared/limits.ts";
+import type { LoggedReceipt, ReceiptLog, Ticker } from "../core/ports.ts";
+import type { StoreConnection } from "./store-client.ts";
+
+type Line = LoggedReceipt & { readonly scope: Uint8Array };
+
+const RETRY_MS = 1000;
+
+export class ParentReceiptLog implements ReceiptLog {
+  readonly #connection: Pick<StoreConnection, "call">;
+  readonly #ticker: Pick<Ticker, "after">;
+  #waiting: Line[] = [];
+  #isSending = false;
+  #lostCount = 0;
+
+  constructor(connection: Pick<StoreConnection, "call">, ticker: Pick<Ticker, "after">) {
+    this.#connection = connection;
+    this.#ticker = ticker;
+  }
+
+  get lostCount(): number {
+    return this.#lostCount;
+  }
+
+  append(scope: Uint8Array, receipts: readonly LoggedReceipt[]): void {
+    for (const receipt of receipts) {
+      if (this.#waiting.length < RECEIPT_BACKLOG_COUNT_MAX) this.#waiting.push({ ...receipt, scope });
+      else this.#lostCount += 1;
+    }
+    if (!this.#isSending && this.#waiting.length > 0) void this.#send();
+  }
+
+  async #send(): Promise<void> {
+    this.#isSending = true;
+    // What comes in the same turn goes out with it.
+    await Promise.resolve();
+    while (this.#waiting.length > 0) {
+      const page = this.#takePage();
+      const [first] = page;
+      if (first === undefined) break;
+      const answer = await this.#connection.call("store.append", {
+        scope: first.scope,
+        receipts: page,
+      });
+      if (answer?.ok === true) continue;
+      // Twice in the log is no harm, never is: an audit takes two equal lines for one.
+      this.#waiting = [...page, ...this.#waiting];
+      await new Promise<void>((resolve) => {
+        this.#ticker.after(RETRY_MS, resolve);
+      });
+    }
+    this.#isSending = false;
+  }
+
+  /** The lines of one network from the front on. */
+  #takePage(): readonly Line[] {
+    const scope = this.#waiting[0]?.scope;
+    const end = this.#waiting.findIndex((line) => line.scope !== scope);
+    const count = Math.min(end === -1 ? this.#waiting.length : end, COMMIT_COUNT_MAX);
+    return this.#waiting.splice(0, count);
+  }
+}
