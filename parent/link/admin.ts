@@ -1,13 +1,15 @@
 // The operator's socket: a few of the enclave's methods, passed through as they are, for whoever
 // may open the socket file. It must never pass on more than its list: nobody signs, drains or hands
-// over keys here.
+// over keys here. What can't be taken back is logged.
 
 import type { Server, Socket } from "node:net";
 import type { Address } from "../../shared/address.ts";
+import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { ADMIN_DEADLINE_MS, LINK_COUNT_MAX } from "../../shared/limits.ts";
 import { Answerer, type Handlers } from "../../shared/wire/link.ts";
-import { ENCLAVE_METHODS } from "../../shared/wire/methods.ts";
+import { ENCLAVE_METHODS, type EthereumState } from "../../shared/wire/methods.ts";
 import { listenOn } from "../platform/socket.ts";
+import type { Log, LogFields } from "../ports.ts";
 import type { EnclaveLink } from "./enclave-link.ts";
 
 const ADMIN_METHODS = {
@@ -16,18 +18,32 @@ const ADMIN_METHODS = {
   "state.show": ENCLAVE_METHODS["state.show"],
   "state.init": ENCLAVE_METHODS["state.init"],
   "state.import": ENCLAVE_METHODS["state.import"],
+  "state.retire": ENCLAVE_METHODS["state.retire"],
+  "state.override": ENCLAVE_METHODS["state.override"],
 } as const;
 
 export type Admin = { close(): void };
 
 /** Rejects when the address can't be listened on. */
-export async function startAdmin(address: Address, link: EnclaveLink): Promise<Admin> {
+export async function startAdmin(address: Address, link: EnclaveLink, log: Log): Promise<Admin> {
   const handlers: Handlers<typeof ADMIN_METHODS> = {
     status: (params) => link.call("status", params, ADMIN_DEADLINE_MS),
     "keys.list": (params) => link.call("keys.list", params, ADMIN_DEADLINE_MS),
     "state.show": (params) => link.call("state.show", params, ADMIN_DEADLINE_MS),
     "state.init": (params) => link.call("state.init", params, ADMIN_DEADLINE_MS),
     "state.import": (params) => link.call("state.import", params, ADMIN_DEADLINE_MS),
+    "state.retire": async (params) => {
+      const retired = await link.call("state.retire", params, ADMIN_DEADLINE_MS);
+      if (!retired.ok) return retired;
+      for (const { state } of retired.value) log.info("state.retired", fieldsOf(state));
+      return retired;
+    },
+    "state.override": async (params) => {
+      const overridden = await link.call("state.override", params, ADMIN_DEADLINE_MS);
+      // At error level: a floor that was lowered is to wake somebody.
+      if (overridden.ok) log.error("state.overridden", fieldsOf(overridden.value));
+      return overridden;
+    },
   };
   const sockets = new Set<Socket>();
   const server: Server = await listenOn(address, (socket) => {
@@ -44,5 +60,13 @@ export async function startAdmin(address: Address, link: EnclaveLink): Promise<A
       server.close();
       for (const socket of sockets) socket.destroy();
     },
+  };
+}
+
+function fieldsOf({ key, blockSlot, target }: EthereumState): LogFields {
+  return {
+    key: encodePrefixedHex(key),
+    ...(blockSlot === null ? {} : { slot: blockSlot.toString() }),
+    ...(target === null ? {} : { epoch: target.toString() }),
   };
 }

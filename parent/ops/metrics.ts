@@ -128,6 +128,16 @@ export class Metrics {
       "Loaded keys that have a record",
       () => signer.status()?.recordCount ?? 0,
     );
+    gauge(
+      "redoubt_overrides",
+      "Floors that operators have had lowered since the enclave's boot",
+      () => signer.status()?.overrideCount ?? 0,
+    );
+    gauge(
+      "redoubt_lost_receipts",
+      "Receipts that never reached the log of the store since the enclave's boot",
+      () => signer.status()?.lostReceiptCount ?? 0,
+    );
     gauge("redoubt_in_flight", "Requests that the enclave has not answered yet", () =>
       signer.inFlightCount(),
     );

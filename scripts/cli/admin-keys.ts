@@ -12,9 +12,9 @@ import type { Admin } from "./admin.ts";
 /** Everything is shown before it is changed, so one page serves both. */
 const PAGE = Math.min(COMMIT_COUNT_MAX, PAGE_COUNT_MAX);
 
-export function pagesOf<T>(items: readonly T[]): readonly (readonly T[])[] {
+export function pagesOf<T>(items: readonly T[], size = PAGE): readonly (readonly T[])[] {
   const pages: (readonly T[])[] = [];
-  for (let at = 0; at < items.length; at += PAGE) pages.push(items.slice(at, at + PAGE));
+  for (let at = 0; at < items.length; at += size) pages.push(items.slice(at, at + size));
   return pages;
 }
 

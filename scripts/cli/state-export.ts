@@ -36,7 +36,7 @@ export async function readState(admin: Admin): Promise<Result<ExportedState, Ref
 }
 
 /** The record, and at least all that can have been signed before the key was loaded. */
-function maximaOf(state: EthereumState): KeyMaxima {
+export function maximaOf(state: EthereumState): KeyMaxima {
   return { key: state.key, ...blockMaxima(state), ...voteMaxima(state) };
 }
 

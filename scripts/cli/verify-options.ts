@@ -128,7 +128,9 @@ function parseAge(text: string | undefined, otherwise: number | null): number | 
   return /^\d{1,9}$/.test(text) ? Number(text) * 1000 : undefined;
 }
 
-function parsePcrs(texts: readonly string[]): Result<ReadonlyMap<number, Uint8Array>, string> {
+export function parsePcrs(
+  texts: readonly string[],
+): Result<ReadonlyMap<number, Uint8Array>, string> {
   const pcrs = new Map<number, Uint8Array>();
   for (const text of texts) {
     const match = /^(\d{1,2})=([0-9a-fA-F]+)$/.exec(text);

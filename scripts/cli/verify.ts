@@ -181,7 +181,7 @@ function omissionsOf(options: Request, evidence: EvidenceReport): readonly Omiss
   return omissions;
 }
 
-async function readRoot(path: string | null): Promise<Result<Uint8Array, string>> {
+export async function readRoot(path: string | null): Promise<Result<Uint8Array, string>> {
   if (path === null) return ok(AWS_NITRO_ROOT_G1);
   const pem = await readSourceFile(path);
   if (!pem.ok) return pem;

@@ -22,7 +22,7 @@ const CREDENTIALS = {
   expirationMs: 0,
 };
 
-test("the admin socket passes on its five methods, refuses the others, and is the owner's only", async () => {
+test("the admin socket passes on its seven methods, refuses the others, and is the owner's only", async () => {
   const folder = mkdtempSync(join(tmpdir(), "admin-"));
   const enclave = new FakeEnclave(join(folder, "enclave.sock"));
   await enclave.listen();
