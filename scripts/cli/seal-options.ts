@@ -13,6 +13,7 @@ import type { SecretsTarget } from "./secret-writer.ts";
 
 export const SEAL_USAGE = `redoubt seal --keystores DIR (--password-file FILE | --passwords DIR)
              --kms-key ARN --out FILE.bundle [--to-secrets-manager PREFIX] [options]
+redoubt seal --store-credentials FILE --kms-key ARN --out FILE.bundle [options]
 redoubt seal --send FILE.bundle --to-secrets-manager PREFIX [options]
 redoubt seal --show FILE.bundle [--json]
 
@@ -22,6 +23,9 @@ keystore can't be opened, nothing is sealed and every reason is listed; run agai
 what was opened is kept, encrypted under the keystores' own passwords, in FILE.bundle.partial, and
 is not opened again.
 
+With --store-credentials it seals no keys but the long-lived access key of the IAM user who reads and
+writes the state store's table (redoubt table): {"accessKeyId": ..., "secretAccessKey": ...}.
+
 With --to-secrets-manager the bundle is then written to AWS Secrets Manager too, as PREFIX/FILE/0000
 and so on, in the place of what was there. When that fails, the file is there: go on with --send.
 Needs secretsmanager:PutSecretValue, CreateSecret, DescribeSecret and DeleteSecret on PREFIX/*.
@@ -29,6 +33,8 @@ Needs secretsmanager:PutSecretValue, CreateSecret, DescribeSecret and DeleteSecr
   --keystores DIR        folder with *.json; other JSON (deposit data) is listed and ignored
   --password-file FILE   one password for all keystores
   --passwords DIR        a password for each: NAME.txt for NAME.json
+  --store-credentials FILE
+                         seal these credentials of the state store instead of keystores
   --kms-key ARN          full ARN of the KMS key, as the manifest names it
   --out FILE.bundle      must not exist; with several bundles FILE-001.bundle, FILE-002.bundle ...
   --keys-per-bundle N    at most N keys in one bundle (default ${KEY_COUNT_MAX})
@@ -67,6 +73,11 @@ export type SealOptions = {
   readonly secrets: SecretsTarget | null;
 };
 
+/** The credentials of the state store, instead of keys. */
+export type StoreSealOptions = Pick<SealOptions, "keyArn" | "out" | "aws" | "secrets"> & {
+  readonly credentialsFile: string;
+};
+
 /** The region is null when the bundle's KMS key says it. */
 export type SendOptions = Omit<SecretsTarget, "region"> & {
   readonly file: string;
@@ -77,12 +88,14 @@ export type SealRequest =
   | { readonly kind: "help" }
   | { readonly kind: "show"; readonly file: string; readonly isJson: boolean }
   | { readonly kind: "send"; readonly options: SendOptions; readonly isJson: boolean }
+  | { readonly kind: "store"; readonly options: StoreSealOptions; readonly isJson: boolean }
   | { readonly kind: "seal"; readonly options: SealOptions; readonly isJson: boolean };
 
 const OPTIONS = {
   keystores: { type: "string" },
   "password-file": { type: "string" },
   passwords: { type: "string" },
+  "store-credentials": { type: "string" },
   "kms-key": { type: "string" },
   out: { type: "string" },
   "kms-endpoint": { type: "string" },
@@ -116,24 +129,65 @@ export async function parseSealArgs(args: readonly string[]): Promise<Result<Sea
     const sending = await parseSending(values, values.send);
     return sending.ok ? ok({ kind: "send", options: sending.value, isJson }) : sending;
   }
+  if (values["store-credentials"] !== undefined) {
+    const sealing = await parseStoreSealing(values, values["store-credentials"]);
+    return sealing.ok ? ok({ kind: "store", options: sealing.value, isJson }) : sealing;
+  }
   const options = await parseSealing(values);
   return options.ok ? ok({ kind: "seal", options: options.value, isJson }) : options;
 }
 
 async function parseSealing(values: Values): Promise<Result<SealOptions, string>> {
-  const { keystores, out } = values;
+  const { keystores } = values;
   if (keystores === undefined) return err("--keystores is missing");
-  if (out === undefined || !out.endsWith(".bundle")) return err("--out FILE.bundle is missing");
   const passwords = parsePasswords(values["password-file"], values.passwords);
   if (passwords === null) return err("give either --password-file or --passwords");
-  const keyArn = parseKeyArn(values["kms-key"] ?? "");
-  if (!keyArn.ok) return err("--kms-key must be the full ARN of a KMS key, no alias and no id");
   const jobCount = parseCount(values.jobs, 1024);
   if (jobCount === undefined) return err("--jobs must be a number from 1 to 1024");
   const keysPerBundle = parseCount(values["keys-per-bundle"], KEY_COUNT_MAX);
   if (keysPerBundle === undefined) {
     return err(`--keys-per-bundle must be a number from 1 to ${KEY_COUNT_MAX}`);
   }
+  const place = await parsePlace(values);
+  if (!place.ok) return place;
+  return ok({
+    ...place.value,
+    keystoresDir: keystores,
+    passwords,
+    jobCount,
+    keysPerBundle: keysPerBundle ?? KEY_COUNT_MAX,
+    isSkippingFailed: values["skip-failed"] === true,
+  });
+}
+
+/** Of keystores: with other credentials to seal they would be ignored. */
+const KEYSTORE_OPTIONS = [
+  "keystores",
+  "password-file",
+  "passwords",
+  "jobs",
+  "keys-per-bundle",
+  "skip-failed",
+] as const;
+
+async function parseStoreSealing(
+  values: Values,
+  credentialsFile: string,
+): Promise<Result<StoreSealOptions, string>> {
+  const stray = KEYSTORE_OPTIONS.find((name) => values[name] !== undefined);
+  if (stray !== undefined) return err(`give either --store-credentials or --${stray}`);
+  const place = await parsePlace(values);
+  return place.ok ? ok({ ...place.value, credentialsFile }) : place;
+}
+
+/** Under which key, and whereto, whatever is sealed. */
+async function parsePlace(
+  values: Values,
+): Promise<Result<Pick<SealOptions, "keyArn" | "out" | "aws" | "secrets">, string>> {
+  const { out } = values;
+  if (out === undefined || !out.endsWith(".bundle")) return err("--out FILE.bundle is missing");
+  const keyArn = parseKeyArn(values["kms-key"] ?? "");
+  if (!keyArn.ok) return err("--kms-key must be the full ARN of a KMS key, no alias and no id");
   const endpoint = values["kms-endpoint"] ?? null;
   if (endpoint !== null && !URL.canParse(endpoint)) return err("--kms-endpoint must be a URL");
   const aws = await parseAws(values);
@@ -143,24 +197,20 @@ async function parseSealing(values: Values): Promise<Result<SealOptions, string>
   if (target.value !== null && !isBundleName(`${bundleNameOf(out)}-${KEY_COUNT_MAX}`)) {
     return err("--out must have a name that fits into a secret's: letters, digits, _+=.@-");
   }
+  const region = target.value?.region ?? keyArn.value.region;
   return ok({
-    keystoresDir: keystores,
-    passwords,
     keyArn: keyArn.value,
     out,
     aws: { ...aws.value, endpoint },
-    jobCount,
-    keysPerBundle: keysPerBundle ?? KEY_COUNT_MAX,
-    isSkippingFailed: values["skip-failed"] === true,
-    secrets:
-      target.value === null
-        ? null
-        : { ...target.value, region: target.value.region ?? keyArn.value.region },
+    secrets: target.value === null ? null : { ...target.value, region },
   });
 }
 
 async function parseSending(values: Values, file: string): Promise<Result<SendOptions, string>> {
   if (values.keystores !== undefined) return err("give either --keystores or --send");
+  if (values["store-credentials"] !== undefined) {
+    return err("give either --store-credentials or --send");
+  }
   if (!file.endsWith(".bundle") || !isBundleName(bundleNameOf(file))) {
     return err("--send takes NAME.bundle, with a name of letters, digits, _+=.@-");
   }

@@ -22,8 +22,15 @@ import {
 } from "./keystore-folder.ts";
 import { PARTIAL_COST, type PartialCost, PartialFile } from "./partial-file.ts";
 import { Progress } from "./progress.ts";
-import { bundleNameOf, parseSealArgs, SEAL_USAGE, type SealOptions } from "./seal-options.ts";
+import {
+  bundleNameOf,
+  parseSealArgs,
+  SEAL_USAGE,
+  type SealOptions,
+  type StoreSealOptions,
+} from "./seal-options.ts";
 import { printStored, runSend } from "./seal-send.ts";
+import { runStoreSeal } from "./seal-store.ts";
 import { type SecretPorts, type StoredBundle, storeBundles } from "./secret-writer.ts";
 
 /** What tests replace. */
@@ -99,6 +106,7 @@ export async function runSeal(args: readonly string[], ports: SealPorts): Promis
   if (request.value.kind === "send") {
     return runSend(request.value.options, request.value.isJson, ports);
   }
+  if (request.value.kind === "store") return sealStore(request.value, ports);
   const { options, isJson } = request.value;
   const outcome = await seal(options, ports);
   if (!outcome.ok) {
@@ -108,6 +116,18 @@ export async function runSeal(args: readonly string[], ports: SealPorts): Promis
   if (isJson) ports.stdout.write(`${JSON.stringify(outcome.value)}\n`);
   else printReport(outcome.value, ports);
   return outcome.value.error === null ? 0 : 1;
+}
+
+async function sealStore(
+  { options, isJson }: { readonly options: StoreSealOptions; readonly isJson: boolean },
+  ports: SealPorts,
+): Promise<ExitCode> {
+  if (await isPresent(options.out)) {
+    ports.stderr.write(`redoubt seal: ${options.out} exists; it is not overwritten\n`);
+    return 2;
+  }
+  const connect = async () => ports.generateDataKey ?? (await connectToKms(options));
+  return runStoreSeal(options, isJson, { ...ports, connect });
 }
 
 /** The error is a wrong usage: nothing was begun. */
@@ -236,7 +256,9 @@ async function store(files: readonly NewFile[], options: SealOptions, ports: Sea
 }
 
 /** The AWS SDK is loaded here and not above: it takes longer than most commands do. */
-async function connectToKms(options: SealOptions): Promise<GenerateDataKey> {
+async function connectToKms(
+  options: Pick<SealOptions, "keyArn" | "aws">,
+): Promise<GenerateDataKey> {
   const { createDataKeyGenerator } = await import("./data-key.ts");
   return createDataKeyGenerator(options.keyArn, options.aws);
 }
@@ -274,9 +296,10 @@ async function showBundle(file: string, isJson: boolean, ports: SealPorts): Prom
     ports.stderr.write(`redoubt seal: ${file} is not a bundle\n`);
     return 1;
   }
-  const { id, keyArn, keyCount, createdMs, wrappedKey } = bundle.value.header;
+  const { id, purpose, keyArn, keyCount, createdMs, wrappedKey } = bundle.value.header;
   const shown = {
     bundle: encodeHex(id),
+    purpose,
     kmsKey: keyArn,
     keyCount,
     created: new Date(createdMs).toISOString(),

@@ -6,7 +6,13 @@ import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import type { Refusal } from "../../shared/errors.ts";
 import { ok, type Result } from "../../shared/result.ts";
-import { type EthereumState, RAISE_REASONS } from "../../shared/wire/methods.ts";
+import {
+  type ENCLAVE_METHODS,
+  type EthereumState,
+  type ParamsOf,
+  RAISE_REASONS,
+  type RaiseReason,
+} from "../../shared/wire/methods.ts";
 import type { Admin } from "./admin.ts";
 import { pagesOf, selectKeys, showStates } from "./admin-keys.ts";
 import type { Interchange, KeyMaxima } from "./interchange.ts";
@@ -22,10 +28,13 @@ export type ImportLine = {
   readonly after: EthereumState | null;
 };
 
+type ImportParams = ParamsOf<(typeof ENCLAVE_METHODS)["state.import"]>;
+
 export async function importMaxima(
   admin: Admin,
   interchange: Interchange,
   isDryRun: boolean,
+  reason: RaiseReason = "import",
 ): Promise<Result<readonly ImportLine[], Refusal>> {
   const selected = await selectKeys(
     admin,
@@ -38,7 +47,11 @@ export async function importMaxima(
   const pages = pagesOf(wanted);
   // Without a page nobody would compare the file's network with the enclave's.
   for (const page of pages.length === 0 ? [[]] : pages) {
-    const imported = await importPage(admin, interchange.genesisValidatorsRoot, page, isDryRun);
+    const imported = await importPage(admin, page, {
+      genesisValidatorsRoot: interchange.genesisValidatorsRoot,
+      isDryRun,
+      reason: RAISE_REASONS[reason],
+    });
     if (!imported.ok) return imported;
     lines.push(...imported.value);
   }
@@ -47,9 +60,8 @@ export async function importMaxima(
 
 async function importPage(
   admin: Admin,
-  genesisValidatorsRoot: Uint8Array,
   page: readonly KeyMaxima[],
-  isDryRun: boolean,
+  how: Omit<ImportParams, "floors">,
 ): Promise<Result<readonly ImportLine[], Refusal>> {
   const before = await showStates(
     admin,
@@ -62,12 +74,7 @@ async function importPage(
     source,
     target,
   }));
-  const after = await admin.call("state.import", {
-    genesisValidatorsRoot,
-    floors,
-    isDryRun,
-    reason: RAISE_REASONS.import,
-  });
+  const after = await admin.call("state.import", { ...how, floors });
   if (!after.ok) return after;
   const states = new Map(after.value.map((state) => [encodeHex(state.key), state]));
   return ok(

@@ -83,7 +83,7 @@ const state = fc.oneof(
   { weight: 12, arbitrary: fc.constant("right" as const) },
   { weight: 1, arbitrary: fc.constantFrom("upper", "wrong", "zero", "absent") },
 );
-const purposes = fc.constantFrom("redoubt/keys", "redoubt/keys", "Redoubt/keys", "", null);
+const purposes = fc.constantFrom("redoubt/keys", "redoubt/store", "Redoubt/keys", "", null);
 
 describe("the policy that redoubt policy writes", () => {
   const requests = fc.record({
@@ -112,7 +112,8 @@ describe("the policy that redoubt policy writes", () => {
           if (list.length > 0 && !isRight) isMeasured = false;
           context[`kms:RecipientAttestation:PCR${index}`] = each === "absent" ? null : said[each];
         }
-        const isSealed = purpose === "redoubt/keys" && bundle !== null;
+        const isPurpose = purpose === "redoubt/keys" || purpose === "redoubt/store";
+        const isSealed = isPurpose && bundle !== null;
         const isAdmin =
           /^kms:(DescribeKey|GetKeyPolicy|PutKeyPolicy|ListGrants|RevokeGrant)$/.test(action) ||
           /^kms:(EnableKey|DisableKey|CancelKeyDeletion)$/.test(action);

@@ -10,6 +10,7 @@ const ADMIN = "arn:aws:iam::111122223333:role/redoubt-kms-admin";
 const STRANGER = "arn:aws:iam::111122223333:role/some-administrator";
 const BUNDLE = { "kms:EncryptionContext:redoubt:bundle": "00112233445566778899aabbccddeeff" };
 const PURPOSE = { ...BUNDLE, "kms:EncryptionContext:redoubt:purpose": "redoubt/keys" };
+const STORE_PURPOSE = { ...BUNDLE, "kms:EncryptionContext:redoubt:purpose": "redoubt/store" };
 const OTHER_PURPOSE = { ...BUNDLE, "kms:EncryptionContext:redoubt:purpose": "other" };
 const PARTS = {
   "kms:RecipientAttestation:PCR1": "2".padStart(96, "0"),
@@ -30,6 +31,20 @@ type Row = readonly [
 
 const ROWS: readonly Row[] = [
   ["the enclave", PARENT, "kms:Decrypt", { ...PURPOSE, ...PCR0, ...PCR16 }, "allowed"],
+  [
+    "the enclave for the store's credentials",
+    PARENT,
+    "kms:Decrypt",
+    { ...STORE_PURPOSE, ...PCR0, ...PCR16 },
+    "allowed",
+  ],
+  [
+    "no enclave for the store's credentials",
+    PARENT,
+    "kms:Decrypt",
+    STORE_PURPOSE,
+    "explicitly denied",
+  ],
   ["no context", PARENT, "kms:Decrypt", { ...PCR0, ...PCR16 }, "denied"],
   ["another purpose", PARENT, "kms:Decrypt", { ...OTHER_PURPOSE, ...PCR0, ...PCR16 }, "denied"],
   ["no PCR16", PARENT, "kms:Decrypt", { ...PURPOSE, ...PCR0 }, "explicitly denied"],
@@ -51,6 +66,7 @@ const ROWS: readonly Row[] = [
   ["no enclave", PARENT, "kms:Decrypt", PURPOSE, "explicitly denied"],
   ["another role in the enclave", STRANGER, "kms:Decrypt", { ...PCR0, ...PCR16 }, "denied"],
   ["sealing", SEALING, "kms:GenerateDataKey", PURPOSE, "allowed"],
+  ["sealing the store's credentials", SEALING, "kms:GenerateDataKey", STORE_PURPOSE, "allowed"],
   ["sealing for another purpose", SEALING, "kms:GenerateDataKey", OTHER_PURPOSE, "denied"],
   ["sealing by the parent", PARENT, "kms:GenerateDataKey", PURPOSE, "denied"],
   ["reading by who seals", SEALING, "kms:Decrypt", PURPOSE, "explicitly denied"],

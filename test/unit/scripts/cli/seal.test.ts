@@ -230,6 +230,7 @@ test("seal --show prints what a bundle says in the clear", async (t) => {
   assert.equal(await runSeal(["--show", b.out, "--json"], b.ports()), 0);
   assert.deepEqual(JSON.parse(b.stdout), {
     bundle: report.bundles[0]?.id,
+    purpose: "redoubt/keys",
     kmsKey: KEY_ARN,
     keyCount: 1,
     created: "2026-01-01T00:00:00.000Z",

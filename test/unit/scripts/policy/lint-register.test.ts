@@ -206,7 +206,15 @@ describe("lintKeyPolicy on registers", () => {
   const contexts: readonly Row[] = [
     ["no encryption context", "CONTEXT_MISSING", conditions({ StringEqualsIgnoreCase: GOOD })],
     [
-      "two purposes",
+      "both purposes",
+      "",
+      conditions({
+        StringEqualsIgnoreCase: GOOD,
+        StringEquals: { [PURPOSE_KEY]: ["redoubt/keys", "redoubt/store"] },
+      }),
+    ],
+    [
+      "a purpose beside ours",
       "CONTEXT_MISSING",
       conditions({
         StringEqualsIgnoreCase: GOOD,
