@@ -142,9 +142,9 @@ export class Accounts {
   }
 
   /**
-   * Reads every key's record; afterwards keys may sign from `floor` on. When `last` is the digest of
-   * exactly these keys with these records, they are known to be the last: then there is no floor.
-   * Answers whether it was.
+   * Reads every key's record; afterwards keys may sign from `floor` on. When `last` is the digest
+   * of exactly these keys with these records, they are known to be the last: then there is no
+   * floor. Answers whether it was.
    */
   async openState(
     store: StateStore,

@@ -159,7 +159,8 @@ export class Ledger<R, C, F> {
     const { durable, raised } = entry;
     if (durable === null || raised === null) return err(refusal("STATE_MISSING"));
     if (raised.isRetired) return err(refusal("KEY_RETIRED"));
-    // Something is under way, or has an unknown outcome: then this is not the record that was meant.
+    // Something is under way, or has an unknown outcome: then this is not the record that was
+    // meant.
     const isMeant = raised === durable && account.pending === null && durable.seq === seq;
     if (!isMeant) return err(refusal("OVERRIDE_STATE", seq, durable.seq));
     const pending = this.#write(account, { record, isRetired: false }, durable, receipt);

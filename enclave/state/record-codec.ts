@@ -78,8 +78,8 @@ function tagOf(owner: RecordOwner, untagged: Uint8Array): Uint8Array {
 }
 
 /**
- * What changes a record beside signing: the first record; floors raised by a file, by hand, or for a
- * hand-over; the tombstone; a floor lowered by order of the operators.
+ * What changes a record beside signing: the first record; floors raised by a file, by hand, or for
+ * a hand-over; the tombstone; a floor lowered by order of the operators.
  */
 export const ACTS = ["init", "import", "floor", "handover", "retire", "override"] as const;
 export type Act = (typeof ACTS)[number];

@@ -1,5 +1,5 @@
-// What an import did to each key, for people and for programs. It must never end with 0 when a floor
-// is below what was asked for.
+// What an import did to each key, for people and for programs. It must never end with 0 when a
+// floor is below what was asked for.
 
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import type { ExitCode } from "./command.ts";

@@ -1,5 +1,5 @@
-// The file in which an order to lower a floor goes from operator to operator: its bytes, the same in
-// words, and the signatures. It must never be taken when the words are not those of the bytes.
+// The file in which an order to lower a floor goes from operator to operator: its bytes, the same
+// in words, and the signatures. It must never be taken when the words are not those of the bytes.
 
 import { z } from "zod";
 import { encodeHex, encodePrefixedHex, parseHex } from "../../shared/bytes/hex.ts";

@@ -1,5 +1,5 @@
-// `redoubt state floor`: raises keys to heights that an operator states, as if they had been signed.
-// The enclave decides; it must never lower anything.
+// `redoubt state floor`: raises keys to heights that an operator states, as if they had been
+// signed. The enclave decides; it must never lower anything.
 
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";

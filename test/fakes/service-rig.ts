@@ -1,5 +1,6 @@
-// The whole enclave in this process over a scripted store, with short ways to bring it up and to ask
-// it. A test chooses the store, the clock, the image, and what the manifest says beside the usual.
+// The whole enclave in this process over a scripted store, with short ways to bring it up and to
+// ask it. A test chooses the store, the clock, the image, and what the manifest says beside the
+// usual.
 
 import assert from "node:assert/strict";
 import type { BundleKey } from "../../shared/bundle/keys.ts";

@@ -10,6 +10,7 @@ import { EnclaveLink } from "../../../../parent/link/enclave-link.ts";
 import { createFixedLocator } from "../../../../parent/link/enclave-locator.ts";
 import { ENCLAVE_METHODS, type EnclaveMethod } from "../../../../shared/wire/methods.ts";
 import { FakeEnclave } from "../../../fakes/fake-enclave.ts";
+import { SilentLog } from "../../../fakes/silent-log.ts";
 import { callerTo } from "../../../fakes/test-caller.ts";
 import { until } from "../../../fakes/until.ts";
 
@@ -32,7 +33,7 @@ test("the admin socket passes on its seven methods, refuses the others, and is t
   link.start(() => {});
   await until(() => link.status() !== null);
   const address = { kind: "unix", path: join(folder, "admin.sock") } as const;
-  const admin = await startAdmin(address, link);
+  const admin = await startAdmin(address, link, new SilentLog());
   assert.equal(statSync(address.path).mode & 0o777, 0o600);
   const { caller, socket } = await callerTo(ENCLAVE_METHODS, address);
 
