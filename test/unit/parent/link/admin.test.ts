@@ -45,6 +45,11 @@ test("the admin socket passes on its seven methods, refuses the others, and is t
   assert.ok((await caller.call("state.init", { keys: [KEY] }, 0, DEADLINE_MS)).ok);
   assert.ok((await caller.call("state.import", imported, 0, DEADLINE_MS)).ok);
 
+  assert.ok((await caller.call("state.retire", { keys: [KEY] }, 0, DEADLINE_MS)).ok);
+  const order = { order: new Uint8Array(1), signatures: [] };
+  const overridden = await caller.call("state.override", order, 0, DEADLINE_MS);
+  assert.equal(overridden.ok ? "answered" : overridden.error.code, "OVERRIDE_DISABLED");
+
   const body = new Uint8Array(1);
   const ask = { dialect: 0, key: KEY, kinds: 1, body };
   const refused = [
@@ -57,6 +62,8 @@ test("the admin socket passes on its seven methods, refuses the others, and is t
     await caller.call("bundle.open", { name: "" }, 0, DEADLINE_MS),
     await caller.call("bundle.retain", { bundleIds: [] }, 0, DEADLINE_MS),
     await caller.call("state.open", { handover: null }, 0, DEADLINE_MS),
+    await caller.call("state.challenge", {}, 0, DEADLINE_MS),
+    await caller.call("state.handover", { nonce: new Uint8Array(32) }, 0, DEADLINE_MS),
   ];
   for (const answer of refused) {
     assert.equal(answer.ok ? "answered" : answer.error.code, "METHOD_UNKNOWN");
@@ -66,6 +73,8 @@ test("the admin socket passes on its seven methods, refuses the others, and is t
     "state.show",
     "state.init",
     "state.import",
+    "state.retire",
+    "state.override",
   ];
   assert.deepEqual(enclave.calls, passed);
   assert.equal(refused.length + passed.length + 1, Object.keys(ENCLAVE_METHODS).length);
