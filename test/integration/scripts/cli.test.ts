@@ -226,7 +226,9 @@ describe("redoubt state", () => {
           {
             key,
             hasRecord: true,
+            isRetired: false,
             seq: 5,
+            head: `0x${"00".repeat(32)}`,
             blockSlot: "9223372036854775808",
             blockRoot: `0x${"00".repeat(32)}`,
             source: null,
