@@ -20,6 +20,8 @@ export type RelayAgentOptions = {
   readonly trustAnchors: readonly string[];
   /** Trusted Unix time, null when there is none. */
   readonly nowMs: () => number | null;
+  /** How many connections are kept for the next request, the last used first; 0 when not given. */
+  readonly keptCountMax?: number;
 };
 
 /** Why there is no connection. `refusal` is the relay's, null when it was TLS that failed. */
@@ -51,7 +53,12 @@ export class RelayAgent extends Agent {
   #isDestroyed = false;
 
   constructor(target: RelayAgentOptions) {
-    super({ keepAlive: false });
+    const { keptCountMax = 0 } = target;
+    super(
+      keptCountMax === 0
+        ? { keepAlive: false }
+        : { keepAlive: true, maxSockets: keptCountMax, scheduling: "lifo" },
+    );
     this.#target = target;
     this.#anchors = target.trustAnchors.map((pem) => new X509Certificate(pem));
   }
