@@ -1,6 +1,6 @@
 // Items of the table as DynamoDB's JSON has them: `k` key (scope and public key), `q` version, `r`
-// record, `p` the receipt of that very write, `a` the token of the attempt that wrote it. Parsing is
-// exact: an item with any other attribute is not ours, and must never be taken for a record.
+// record, `p` the receipt of that very write, `a` the token of the attempt that wrote it. Parsing
+// is exact: an item with any other attribute is not ours, and must never be taken for a record.
 
 import { concatBytes, isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
