@@ -7,7 +7,8 @@ import { constants, X509Certificate } from "node:crypto";
 import { Agent, type RequestOptions } from "node:https";
 import type { Duplex } from "node:stream";
 import { connect, type TLSSocket } from "node:tls";
-import type { Refusal } from "../../shared/errors.ts";
+import { type Refusal, refusal } from "../../shared/errors.ts";
+import { CONNECT_DEADLINE_MS } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { verifyChainTime } from "./chain-time.ts";
 import type { RelayDialer } from "./relay-dialer.ts";
@@ -50,6 +51,8 @@ export class RelayAgent extends Agent {
   readonly #anchors: readonly X509Certificate[];
   /** Streams that TLS is not done with: nobody else knows them. */
   readonly #opening = new Set<Duplex>();
+  /** Node counts a connection when it is made, too late to bound those that are being made. */
+  #connectingCount = 0;
   #isDestroyed = false;
 
   constructor(target: RelayAgentOptions) {
@@ -78,6 +81,18 @@ export class RelayAgent extends Agent {
   }
 
   async #connect(): Promise<Result<TLSSocket, Refusal | null>> {
+    const { keptCountMax = 0 } = this.#target;
+    // Those of requests that were given up are still under way.
+    if (keptCountMax > 0 && this.#connectingCount >= keptCountMax) {
+      return err(refusal("RELAY_UNREACHABLE"));
+    }
+    this.#connectingCount += 1;
+    const connected = await this.#dial();
+    this.#connectingCount -= 1;
+    return connected;
+  }
+
+  async #dial(): Promise<Result<TLSSocket, Refusal | null>> {
     const { dialer, host, port } = this.#target;
     const dialled = await dialer.connect(host, port);
     if (!dialled.ok) return dialled;
@@ -111,9 +126,17 @@ export class RelayAgent extends Agent {
       secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
       ALPNProtocols: ["http/1.1"],
     });
+    // Nobody may wait for it any more: a request that was given up does not end it.
+    const deadline = AbortSignal.timeout(CONNECT_DEADLINE_MS);
+    const onDeadline = () => socket.destroy();
+    deadline.addEventListener("abort", onDeadline);
     return new Promise((resolve) => {
-      socket.once("secureConnect", () => resolve(socket));
-      socket.once("close", () => resolve(null));
+      const settle = (opened: TLSSocket | null): void => {
+        deadline.removeEventListener("abort", onDeadline);
+        resolve(opened);
+      };
+      socket.once("secureConnect", () => settle(socket));
+      socket.once("close", () => settle(null));
       // It stays: until the request listens, an error must not end the process.
       socket.on("error", () => socket.destroy());
     });

@@ -1,12 +1,16 @@
 // Connections to one host that are kept for the next call. Certificates are checked once for each
 // connection, so none may be used when it is older than its limit: an agent is as old as its oldest
-// connection can be, and is replaced as a whole. It must never end a call that is under way.
+// connection can be, and is replaced as a whole. It must never end a call that is under way, nor
+// let more calls go out at once than it keeps connections.
 
-import type { MonotonicClock } from "../core/ports.ts";
+import type { MonotonicClock, Ticker } from "../core/ports.ts";
 import { RelayAgent, type RelayAgentOptions } from "./relay-agent.ts";
 
 export type RelayPoolOptions = RelayAgentOptions & {
   readonly clock: MonotonicClock;
+  readonly ticker: Pick<Ticker, "after">;
+  /** How many calls go out at once. */
+  readonly keptCountMax: number;
   readonly ageMsMax: number;
 };
 
@@ -15,18 +19,48 @@ type Lent = { readonly agent: RelayAgent; readonly bornMs: number; useCount: num
 export class RelayPool {
   readonly #options: RelayPoolOptions;
   #current: Lent | null = null;
+  #useCount = 0;
+  /** In order of arrival; each is told whether its turn has come. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: RelayPoolOptions) {
     this.#options = options;
   }
 
-  async use<T>(run: (agent: RelayAgent) => Promise<T>): Promise<T> {
+  /** Null when its turn did not come within `waitMsMax`: then nothing was sent. */
+  async use<T>(waitMsMax: number, run: (agent: RelayAgent) => Promise<T>): Promise<T | null> {
+    if (this.#useCount < this.#options.keptCountMax) this.#useCount += 1;
+    else if (!(await this.#takeTurn(waitMsMax))) return null;
     const lent = this.#get();
     lent.useCount += 1;
     const result = await run(lent.agent);
     lent.useCount -= 1;
     this.#endIfDone(lent);
+    this.#passTurn();
     return result;
+  }
+
+  #takeTurn(waitMsMax: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const onTurn = (): void => {
+        timer.stop();
+        resolve(true);
+      };
+      const timer = this.#options.ticker.after(waitMsMax, () => {
+        this.#waiting.delete(onTurn);
+        resolve(false);
+      });
+      this.#waiting.add(onTurn);
+    });
+  }
+
+  #passTurn(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) this.#useCount -= 1;
+    else {
+      this.#waiting.delete(next);
+      next();
+    }
   }
 
   #get(): Lent {

@@ -8,7 +8,7 @@ import type { AwsAnswer } from "../aws/json-answer.ts";
 import { type AwsFailure, callAwsJson } from "../aws/json-call.ts";
 import type { RelayDialer } from "../aws/relay-dialer.ts";
 import { RelayPool } from "../aws/relay-pool.ts";
-import type { MonotonicClock } from "../core/ports.ts";
+import type { MonotonicClock, Ticker } from "../core/ports.ts";
 import type { StoreCredentialRing } from "../keys/store-credentials.ts";
 import type { JsonFields, TableConfig } from "./dynamo-item.ts";
 
@@ -31,6 +31,7 @@ export type DynamoClientOptions = {
   /** Trusted Unix time, null when there is none. */
   readonly nowMs: () => number | null;
   readonly clock: MonotonicClock;
+  readonly ticker: Ticker;
 };
 
 const HTTPS_PORT = 443;
@@ -40,7 +41,7 @@ const CONNECTION_AGE_MS_MAX = 900_000;
 const ANSWER_BYTES_MAX = 512 * 1024;
 
 export function createDynamoCall(options: DynamoClientOptions): DynamoCall {
-  const { dialer, trustAnchors, nowMs, clock, credentials } = options;
+  const { dialer, trustAnchors, nowMs, clock, ticker, credentials } = options;
   const { host, region } = options.state.table;
   const pool = new RelayPool({
     dialer,
@@ -49,16 +50,18 @@ export function createDynamoCall(options: DynamoClientOptions): DynamoCall {
     trustAnchors,
     nowMs,
     clock,
+    ticker,
     keptCountMax: KEPT_COUNT_MAX,
     ageMsMax: CONNECTION_AGE_MS_MAX,
   });
   return async (operation, body, deadlineMs) => {
-    const signedMs = nowMs();
-    if (signedMs === null) return err({ kind: "unsent", refusal: refusal("TIME_STALE") });
-    const current = credentials.current();
-    if (!current.ok) return err({ kind: "unsent", refusal: current.error });
-    return pool.use((agent) =>
-      callAwsJson(agent, {
+    const deadlineAtMs = clock.nowMs() + deadlineMs;
+    const answer = await pool.use(deadlineMs, async (agent) => {
+      const signedMs = nowMs();
+      if (signedMs === null) return unsent(refusal("TIME_STALE"));
+      const current = credentials.current();
+      if (!current.ok) return unsent(current.error);
+      return callAwsJson(agent, {
         host,
         region,
         service: "dynamodb",
@@ -67,9 +70,14 @@ export function createDynamoCall(options: DynamoClientOptions): DynamoCall {
         body,
         credentials: { ...current.value, sessionToken: null },
         nowMs: signedMs,
-        deadlineMs: Math.max(1, Math.ceil(deadlineMs)),
+        deadlineMs: Math.max(1, Math.floor(deadlineAtMs - clock.nowMs())),
         answerBytesMax: ANSWER_BYTES_MAX,
-      }),
-    );
+      });
+    });
+    return answer ?? unsent(refusal("STORE_UNAVAILABLE"));
   };
+}
+
+function unsent(cause: Refusal): Result<never, DynamoFailure> {
+  return err({ kind: "unsent", refusal: cause });
 }

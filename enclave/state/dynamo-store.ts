@@ -43,7 +43,7 @@ type StoreOptions = {
   readonly receiptLog: Pick<ReceiptLog, "append">;
 };
 
-export type DynamoStoreOptions = DynamoClientOptions & StoreOptions & Omit<DynamoPorts, "call">;
+export type DynamoStoreOptions = DynamoClientOptions & StoreOptions;
 
 const READ_COUNT_MAX = 100;
 const READ_CALL_COUNT_MAX = 8;
@@ -153,7 +153,8 @@ export class DynamoStore implements StateStore {
     const token = this.#nextToken();
     let wanted = new Map(page.map((itemKey) => [encodeHex(itemKey), itemKey]));
     for (let count = 0; wanted.size > 0; count++) {
-      if (count > 0) await pause(this.#ports.ticker, backoffMs(count, token));
+      const leftMs = deadlineAtMs - this.#ports.clock.nowMs();
+      if (count > 0) await pause(this.#ports.ticker, Math.min(backoffMs(count, token), leftMs));
       const answer = await this.#ask("BatchGetItem", this.#encodeRead(wanted), deadlineAtMs);
       if (!answer.ok) return answer;
       const read = parseReadPage(answer.value, this.#options.state, wanted.size);
@@ -195,7 +196,7 @@ export class DynamoStore implements StateStore {
       if (leftMs <= 0) return last;
       last = await callChecked(call, operation, body, Math.min(leftMs, ATTEMPT_DEADLINE_MS));
       if (last.ok || !isTransient(last.error)) return last;
-      await pause(ticker, backoffMs(count, token));
+      await pause(ticker, Math.min(backoffMs(count, token), deadlineAtMs - clock.nowMs()));
     }
   }
 

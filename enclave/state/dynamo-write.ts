@@ -212,9 +212,7 @@ function unknown(cause: Refusal): WriteEnd {
   return { outcome: { kind: "unknown", cause }, other: null };
 }
 
-/**
- * Doubled each time, and spread by the token so that those who failed together do not meet again.
- */
+/** Doubled each time, and spread by the token, so that those who failed together part. */
 export function backoffMs(count: number, token: Uint8Array): number {
   const wholeMs = Math.min(BACKOFF_MS * 2 ** count, BACKOFF_MS_MAX);
   const spread = ((token[(count + 7) % 8] ?? 0) + 37 * (token.at(-1) ?? 0)) % 256;

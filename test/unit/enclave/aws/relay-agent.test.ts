@@ -308,3 +308,27 @@ test("an agent that is destroyed within a handshake leaves no stream behind", as
   assert.equal(codeOf(await opened), "refused");
   assert.equal(end.dialled[0]?.destroyed, true);
 });
+
+test("an agent that keeps connections makes no more at once than it keeps", async (context) => {
+  const end = await startEndpoint(context, [leaf, middle]);
+  const held = Promise.withResolvers<null>();
+  const agent = agentOf(context, end, {
+    keptCountMax: 2,
+    dialer: {
+      connect: async (host, port) => {
+        await held.promise;
+        return end.dialer.connect(host, port);
+      },
+    },
+  });
+  const opened = [open(agent), open(agent)];
+  assert.equal(codeOf(await open(agent)), "RELAY_UNREACHABLE");
+  held.resolve(null);
+  assert.deepEqual((await Promise.all(opened)).map(codeOf), ["open", "open"]);
+  assert.equal(codeOf(await open(agent)), "open");
+});
+
+test("a handshake that does not end is given up", async (context) => {
+  const agent = agentOf(context, await startRelayEnd(context, () => undefined));
+  assert.equal(codeOf(await open(agent)), "refused");
+});

@@ -1,177 +1,264 @@
+// What the store makes of each answer of DynamoDB.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { RecordWrite } from "../../../../enclave/core/ports.ts";
-import type { DynamoCall } from "../../../../enclave/state/dynamo-client.ts";
-import { DynamoStore } from "../../../../enclave/state/dynamo-store.ts";
+import { encodeBase64 } from "../../../../enclave/aws/base64.ts";
+import type { JsonFields } from "../../../../enclave/state/dynamo-item.ts";
 import { refusal } from "../../../../shared/errors.ts";
-import { err, ok } from "../../../../shared/result.ts";
-import { parseTableArn } from "../../../../shared/table-arn.ts";
+import { COMMIT_DEADLINE_MS, IN_FLIGHT_COUNT_MAX } from "../../../../shared/limits.ts";
+import { err } from "../../../../shared/result.ts";
+import {
+  type Answer,
+  conditionFailed,
+  DynamoRig,
+  failure,
+  itemOf,
+  KEY,
+  type Line,
+  LOST,
+  SCOPE,
+  STATE,
+  success,
+  TABLE_ID,
+  writeOf,
+} from "../../../fakes/scripted-dynamo.ts";
 
-type Answer = Awaited<ReturnType<DynamoCall>>;
+const STORED = { seq: 3, record: writeOf(3).record };
 
-const parsed = parseTableArn("arn:aws:dynamodb:eu-central-1:111122223333:table/redoubt");
-assert(parsed.ok);
-const table = parsed.value;
-const TABLE_ID = "11111111-2222-3333-4444-555555555555";
-const SCOPE = new Uint8Array(32).fill(0x5c);
-const LOST: Answer = err({ kind: "unavailable" });
-const DONE: Answer = ok({ kind: "success", body: {} });
+/** The very item that is written: an earlier attempt of it has landed. */
+const landed: Line = (body) => conditionFailed(body["Item"] as JsonFields); // oxlint-disable-line typescript/no-unsafe-type-assertion -- the store's own item
 
-const WRITE: RecordWrite = {
-  key: new Uint8Array(48).fill(1),
-  seq: 2,
-  record: new Uint8Array(80).fill(2),
-  receipt: new Uint8Array(60).fill(3),
-};
-
-function refused(name: string, body: object = {}, status = 400): Answer {
-  return ok({ kind: "error", status, name, body: { ...body } });
-}
-
-/** Time goes on by what is waited for, at once. */
-class Rig {
-  nowMs = 0;
-  readonly calls: { readonly operation: string; readonly body: Record<string, unknown> }[] = [];
-  readonly logged: number[] = [];
-  readonly answers: ((body: Record<string, unknown>) => Answer)[] = [];
-  readonly store = new DynamoStore(
-    {
-      state: { kind: "dynamodb", table, tableId: TABLE_ID, hasBootFloor: false },
-      bootId: new Uint8Array(16).fill(9),
-      receiptLog: {
-        append: (_scope, receipts) => {
-          for (const { seq } of receipts) this.logged.push(seq);
-        },
+test("a write is one conditional PutItem, and is committed when it is answered", async () => {
+  for (const [seq, condition] of [
+    [1, { ConditionExpression: "attribute_not_exists(k)" }],
+    [
+      4,
+      {
+        ConditionExpression: "q = :before",
+        ExpressionAttributeValues: { ":before": { N: "3" } },
       },
-    },
-    {
-      call: (operation, body) => {
-        this.calls.push({ operation, body });
-        this.nowMs += 100;
-        return Promise.resolve((this.answers.shift() ?? (() => LOST))(body));
-      },
-      clock: { nowMs: () => this.nowMs },
-      ticker: {
-        every: () => ({ stop: () => {} }),
-        after: (delayMs, run) => {
-          if (delayMs < 1000) {
-            this.nowMs += delayMs;
-            queueMicrotask(run);
-          }
-          return { stop: () => {} };
-        },
-      },
-    },
-  );
-
-  answer(...answers: readonly (Answer | ((body: Record<string, unknown>) => Answer))[]): this {
-    this.answers.push(...answers.map((each) => (typeof each === "function" ? each : () => each)));
-    return this;
+    ],
+  ] as const) {
+    const rig = new DynamoRig([success()]);
+    const write = writeOf(seq);
+    assert.deepEqual(await rig.commit(write), { kind: "committed" });
+    const token = Uint8Array.of(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1);
+    const body = {
+      TableName: STATE.table.text,
+      Item: itemOf(write, token),
+      ...condition,
+      ReturnValues: "ALL_OLD",
+      ReturnValuesOnConditionCheckFailure: "ALL_OLD",
+    };
+    assert.deepEqual(rig.sent, [{ operation: "PutItem", body }]);
+    assert.deepEqual(rig.logged, [{ key: KEY, seq, receipt: write.receipt }]);
   }
+});
 
-  async commit(): Promise<string> {
-    const [outcome] = await this.store.commit(SCOPE, [WRITE]);
-    assert(outcome !== undefined);
-    return outcome.kind === "unknown" ? outcome.cause.code : outcome.kind;
+test("another's item is a conflict with its record, and its receipt is logged", async () => {
+  const rig = new DynamoRig([conditionFailed(itemOf(writeOf(3)))]);
+  assert.deepEqual(await rig.commit(writeOf(2)), { kind: "conflict", stored: STORED });
+  assert.deepEqual(rig.logged, [{ key: KEY, seq: 3, receipt: writeOf(3).receipt }]);
+});
+
+test("a conflict that does not show its item is read", async () => {
+  const item = { Item: itemOf(writeOf(3)) };
+  const rig = new DynamoRig([conditionFailed(), success(item)]);
+  assert.deepEqual(await rig.commit(writeOf(2)), { kind: "conflict", stored: STORED });
+  assert.deepEqual(rig.sent[1]?.body["ConsistentRead"], true);
+  const gone = new DynamoRig([conditionFailed(), success()]);
+  assert.deepEqual(await gone.commit(writeOf(2)), { kind: "conflict", stored: null });
+});
+
+test("a write whose answer was lost is known by its token", async () => {
+  const malformed: Line = err({ kind: "malformed" });
+  for (const lost of [LOST, "hang", failure(null, 500), malformed] as const) {
+    const rig = new DynamoRig([lost, landed]);
+    assert.deepEqual(await rig.commit(writeOf(2)), { kind: "committed" });
+    assert.deepEqual(rig.sent[0], rig.sent[1], "the same request");
   }
-}
-
-/** The condition failed, and `Item` is what this very request would have written. */
-const failedByOwn = (body: Record<string, unknown>): Answer =>
-  refused("ConditionalCheckFailedException", { Item: body["Item"] });
-
-function foreignItem(body: Record<string, unknown>): Record<string, unknown> {
-  const item = body["Item"];
-  assert(typeof item === "object" && item !== null);
-  return { ...item, a: { B: Buffer.alloc(16, 7).toString("base64") } };
-}
-
-test("a write that is answered is committed, and its receipt goes to the log", async () => {
-  const rig = new Rig().answer(DONE);
-  assert.equal(await rig.commit(), "committed");
-  assert.deepEqual(rig.logged, [2]);
-  const [put] = rig.calls;
-  assert.equal(put?.operation, "PutItem");
-  assert.equal(put?.body["ConditionExpression"], "q = :before");
+  let item: unknown;
+  const keep: Line = (body) => {
+    item = body["Item"];
+    return LOST;
+  };
+  const read: Line = () => success({ Item: item });
+  const rig = new DynamoRig([keep, conditionFailed(), read]);
+  assert.deepEqual(await rig.commit(writeOf(2)), { kind: "committed" });
 });
 
-test("a lost answer is asked for again with the same request, and our own item is known again", async () => {
-  const rig = new Rig().answer(LOST, failedByOwn);
-  assert.equal(await rig.commit(), "committed");
-  const [first, second] = rig.calls;
-  assert.deepEqual(first?.body, second?.body);
+test("a write that lands late, under another of the same version, is a conflict", async () => {
+  const rig = new DynamoRig([LOST, conditionFailed(itemOf(writeOf(2, 5)))]);
+  const stored = { seq: 2, record: writeOf(2, 5).record };
+  assert.deepEqual(await rig.commit(writeOf(2)), { kind: "conflict", stored });
 });
 
-test("without the item on the refusal a consistent read says whose it is", async () => {
-  const rig = new Rig();
-  rig.answer(LOST, refused("ConditionalCheckFailedException"), () => {
-    const item = rig.calls[0]?.body["Item"];
-    assert(typeof item === "object" && item !== null);
-    return ok({ kind: "success", body: { Item: { ...item } } });
-  });
-  assert.equal(await rig.commit(), "committed");
-  assert.equal(rig.calls.at(-1)?.operation, "GetItem");
-  assert.equal(rig.calls.at(-1)?.body["ConsistentRead"], true);
+test("what may pass is tried again, what can't is told at once", async () => {
+  const throttled = failure("ProvisionedThroughputExceededException");
+  const rig = new DynamoRig([throttled, failure("InternalServerError", 500), success()]);
+  assert.equal(await rig.causeOf(writeOf(1)), "committed");
+  for (const [line, code] of [
+    [failure("AccessDeniedException"), "STORE_DENIED"],
+    [failure("UnrecognizedClientException"), "STORE_DENIED"],
+    [failure("ResourceNotFoundException"), "STORE_IDENTITY"],
+    [failure("ValidationException"), "STORE_MALFORMED"],
+    [err({ kind: "unsent", refusal: refusal("STORE_CREDENTIALS") }), "STORE_CREDENTIALS"],
+    [err({ kind: "unsent", refusal: refusal("TIME_STALE") }), "TIME_STALE"],
+    [conditionFailed({ ...itemOf(writeOf(3)), x: { N: "1" } }), "STORE_CORRUPT"],
+  ] as const satisfies readonly (readonly [Answer, string])[]) {
+    const rig = new DynamoRig([line]);
+    assert.equal(await rig.causeOf(writeOf(1)), code);
+    assert.equal(rig.sent.length, 1);
+    assert.deepEqual(rig.logged, []);
+  }
 });
 
-test("another's item is a conflict, and its receipt is kept", async () => {
-  const rig = new Rig().answer((body) =>
-    refused("ConditionalCheckFailedException", { Item: foreignItem(body) }),
-  );
-  assert.equal(await rig.commit(), "conflict");
-  assert.deepEqual(rig.logged, [2]);
-});
-
-test("what may have been written is never called unwritten at the deadline, nor the other way", async () => {
-  assert.equal(await new Rig().commit(), "STATE_UNKNOWN");
+test("at the deadline an outcome is unknown, and says whether anything may be written", async () => {
   const relay = err({ kind: "relay", refusal: refusal("RELAY_UNREACHABLE") } as const);
-  const unreached = new Rig().answer(...Array.from({ length: 100 }, () => relay));
-  assert.equal(await unreached.commit(), "STORE_UNAVAILABLE");
-  const throttled = refused("ProvisionedThroughputExceededException");
-  const slow = new Rig().answer(...Array.from({ length: 100 }, () => throttled));
-  assert.equal(await slow.commit(), "STORE_THROTTLED");
-  const mixed = new Rig().answer(LOST, ...Array.from({ length: 100 }, () => throttled));
-  assert.equal(await mixed.commit(), "STATE_UNKNOWN");
-  assert.deepEqual(mixed.logged, []);
+  const throttled = failure("ThrottlingException");
+  for (const [lines, code] of [
+    [["hang"], "STATE_UNKNOWN"],
+    [[LOST], "STATE_UNKNOWN"],
+    [[failure(null, 503)], "STATE_UNKNOWN"],
+    [[LOST, throttled], "STATE_UNKNOWN"],
+    [[throttled], "STORE_THROTTLED"],
+    [[failure(null, 429)], "STORE_THROTTLED"],
+    [[throttled, relay], "STORE_UNAVAILABLE"],
+  ] as const satisfies readonly (readonly [readonly Line[], string])[]) {
+    const rig = new DynamoRig(lines);
+    assert.equal(await rig.causeOf(writeOf(1)), code);
+    assert.equal(rig.time.nowMs(), COMMIT_DEADLINE_MS);
+  }
 });
 
-test("what no second try can mend is told at once", async () => {
-  const denied = new Rig().answer(refused("AccessDeniedException"));
-  assert.equal(await denied.commit(), "STORE_DENIED");
-  assert.equal(denied.calls.length, 1);
-  const unsent = err({ kind: "unsent", refusal: refusal("STORE_CREDENTIALS") } as const);
-  assert.equal(await new Rig().answer(unsent).commit(), "STORE_CREDENTIALS");
+test("the receipt of an item that this boot has not logged is logged with its successor", async () => {
+  const old = { Attributes: itemOf(writeOf(1)) };
+  const rig = new DynamoRig([success(old)]);
+  await rig.commit(writeOf(2));
+  assert.deepEqual(
+    rig.logged.map(({ seq }) => seq),
+    [1, 2],
+  );
+  const own = new Uint8Array(16).fill(1);
+  const known = new DynamoRig([success({ Attributes: itemOf(writeOf(1), own) })]);
+  await known.commit(writeOf(2));
+  assert.equal(known.logged.length, 1);
+  // An unknown outcome of this boot was logged by nobody.
+  const denied = failure("AccessDeniedException");
+  const late = new DynamoRig([LOST, denied, success({ Attributes: itemOf(writeOf(1), own) })]);
+  assert.equal(await late.causeOf(writeOf(1)), "STORE_DENIED");
+  await late.commit(writeOf(2));
+  assert.equal(late.logged.length, 2);
 });
 
-const DESCRIPTION = {
-  TableArn: table.text,
+test("no more writes wait than the limit", async () => {
+  const rig = new DynamoRig([success()]);
+  const writes = Array.from({ length: IN_FLIGHT_COUNT_MAX + 1 }, () => writeOf(1));
+  const outcomes = await rig.time.settle(rig.store.commit(SCOPE, writes));
+  assert.equal(outcomes.filter(({ kind }) => kind === "committed").length, IN_FLIGHT_COUNT_MAX);
+  assert.equal(outcomes.at(-1)?.kind, "unknown");
+});
+
+const TABLE = {
+  TableArn: STATE.table.text,
   TableId: TABLE_ID,
   TableStatus: "ACTIVE",
   KeySchema: [{ AttributeName: "k", KeyType: "HASH" }],
   AttributeDefinitions: [{ AttributeName: "k", AttributeType: "B" }],
 };
 
-test("only the very table of the manifest is taken: not one that was made or restored again", async () => {
-  const rows: readonly (readonly [object, string])[] = [
+async function codeOfTable(line: Line): Promise<string> {
+  const rig = new DynamoRig([line]);
+  const verified = await rig.time.settle(rig.store.verify());
+  assert.equal(rig.time.intervals.length, verified.ok ? 1 : 0);
+  return verified.ok ? "ok" : verified.error.code;
+}
+
+test("the table is the one of the manifest, or none", async () => {
+  const replicas = [{ RegionName: "eu-west-1" }];
+  for (const [change, code] of [
     [{}, "ok"],
     [{ TableStatus: "UPDATING" }, "ok"],
-    [{ TableId: TABLE_ID.replace("1", "9") }, "STORE_IDENTITY"],
-    [{ TableArn: table.text.replace("1111", "9999") }, "STORE_IDENTITY"],
-    [{ TableStatus: "DELETING" }, "STORE_IDENTITY"],
-    [{ Replicas: [{ RegionName: "eu-west-1" }] }, "STORE_IDENTITY"],
+    [{ Replicas: replicas, MultiRegionConsistency: "STRONG" }, "ok"],
+    [{ Replicas: replicas }, "STORE_IDENTITY"],
+    [{ Replicas: replicas, MultiRegionConsistency: "EVENTUAL" }, "STORE_IDENTITY"],
+    [{ GlobalTableVersion: "2017.11.29" }, "STORE_IDENTITY"],
+    [{ TableId: TABLE_ID.replace("a", "b") }, "STORE_IDENTITY"],
+    [{ TableArn: `${STATE.table.text}2` }, "STORE_IDENTITY"],
+    [{ TableStatus: "CREATING" }, "STORE_IDENTITY"],
+    [
+      { KeySchema: [...TABLE.KeySchema, { AttributeName: "s", KeyType: "RANGE" }] },
+      "STORE_IDENTITY",
+    ],
     [{ AttributeDefinitions: [{ AttributeName: "k", AttributeType: "S" }] }, "STORE_IDENTITY"],
-  ];
-  for (const [change, code] of rows) {
-    const rig = new Rig().answer(
-      ok({ kind: "success", body: { Table: { ...DESCRIPTION, ...change } } }),
-    );
-    const verified = await rig.store.verify();
-    assert.equal(verified.ok ? "ok" : verified.error.code, code, JSON.stringify(change));
+    [{ TableId: 7 }, "STORE_MALFORMED"],
+  ] as const) {
+    assert.equal(await codeOfTable(success({ Table: { ...TABLE, ...change } })), code);
   }
+  assert.equal(await codeOfTable(success()), "STORE_MALFORMED");
+  assert.equal(await codeOfTable(failure("ResourceNotFoundException")), "STORE_IDENTITY");
+  assert.equal(await codeOfTable("hang"), "STORE_UNAVAILABLE");
 });
 
-test("an answer that is not the protocol is no record", async () => {
-  const rig = new Rig().answer(ok({ kind: "success", body: { Responses: 7 } }));
-  const read = await rig.store.read(SCOPE, [WRITE.key]);
-  assert.equal(read.ok ? "ok" : read.error.code, "STORE_MALFORMED");
+test("connections are kept warm from the first verification on", async () => {
+  const rig = new DynamoRig([success({ Table: TABLE })]);
+  await rig.time.settle(rig.store.verify());
+  await rig.time.settle(rig.store.verify());
+  const [warm, ...others] = rig.time.intervals;
+  assert.deepEqual([warm?.intervalMs, others.length], [30_000, 0]);
+  rig.sent.length = 0;
+  warm?.run();
+  assert.deepEqual(
+    rig.sent.map(({ operation }) => operation),
+    ["GetItem", "GetItem", "GetItem", "GetItem"],
+  );
+});
+
+function page(items: readonly JsonFields[], left: readonly JsonFields[] = []): Answer {
+  const name = STATE.table.text;
+  return success({
+    Responses: { [name]: items },
+    UnprocessedKeys: left.length === 0 ? {} : { [name]: { Keys: left } },
+  });
+}
+
+function keyOf(number: number): Uint8Array {
+  const key = new Uint8Array(48);
+  new DataView(key.buffer).setUint32(0, number);
+  return key;
+}
+
+test("a read answers in order, a hundred keys a call, with what was left for later", async () => {
+  const item = (number: number) => itemOf({ ...writeOf(2), key: keyOf(number) });
+  const left = { k: { B: encodeBase64(Buffer.concat([SCOPE, keyOf(5)])) } };
+  const rig = new DynamoRig([page([item(9)], [left]), page([item(120)]), page([item(5)])]);
+  const keys = Array.from({ length: 150 }, (_, number) => keyOf(number));
+  const read = await rig.time.settle(rig.store.read(SCOPE, keys));
+  assert(read.ok);
+  assert.equal(rig.sent.length, 3);
+  const found = read.value.flatMap((stored, index) => (stored === null ? [] : [index]));
+  assert.deepEqual(found, [5, 9, 120]);
+  assert.deepEqual(read.value[9], { seq: 2, record: writeOf(2).record });
+});
+
+test("a read takes nothing but items of ours that it asked for", async () => {
+  const item = itemOf(writeOf(2));
+  for (const [line, code] of [
+    [page([item, item]), "STORE_MALFORMED"],
+    [page([itemOf({ ...writeOf(2), key: keyOf(1) })]), "STORE_MALFORMED"],
+    [page([{ ...item, a: { B: "AA==" } }]), "STORE_CORRUPT"],
+    [page([{ ...item, q: { N: "2.0" } }]), "STORE_CORRUPT"],
+    [page([{ ...item, q: { N: "0" } }]), "STORE_CORRUPT"],
+    [page([{ ...item, r: { S: "AA==" } }]), "STORE_CORRUPT"],
+    [page([{ ...item, r: { B: "AB==" } }]), "STORE_CORRUPT"],
+    [success({ Responses: [] }), "STORE_MALFORMED"],
+    [failure("AccessDeniedException"), "STORE_DENIED"],
+    [failure("ThrottlingException"), "STORE_THROTTLED"],
+    ["hang", "STORE_UNAVAILABLE"],
+  ] as const satisfies readonly (readonly [Line, string])[]) {
+    const rig = new DynamoRig([line]);
+    const read = await rig.time.settle(rig.store.read(SCOPE, [KEY]));
+    assert.equal(read.ok ? "ok" : read.error.code, code);
+    assert(rig.time.nowMs() <= COMMIT_DEADLINE_MS);
+  }
 });
