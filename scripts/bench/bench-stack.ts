@@ -57,6 +57,7 @@ export class BenchStack {
       network,
       keystores: null,
       freshKeyCount: 0,
+      state: "parent",
       port,
       folder: layout.folder,
     };

@@ -31,6 +31,12 @@ export function layoutOf(folder: string) {
     keystoreFolder: at("keystores"),
     keystorePassword: at("keystores", "password.txt"),
     bundleFolder: at("bundles"),
+    storeBundle: at("bundles", "store.bundle"),
+    dynamoFolder: at("dynamodb"),
+    dynamoTables: at("dynamodb", "tables"),
+    /** All that the local DynamoDB knows, and the parent doesn't. */
+    storeCredentials: at("dynamodb", "credentials.json"),
+    tableState: at("dynamodb", "state.json"),
     stateFile: at("state.sqlite"),
     logFolder: at("logs"),
     lock: at("run.lock"),
@@ -44,8 +50,8 @@ export function layoutOf(folder: string) {
 }
 
 export function makeFolders(layout: Layout): void {
-  const { folder, kmsFolder, nsmPki, bundleFolder, logFolder } = layout;
-  for (const path of [folder, kmsFolder, nsmPki, bundleFolder, logFolder]) {
+  const { folder, kmsFolder, nsmPki, bundleFolder, dynamoFolder, logFolder } = layout;
+  for (const path of [folder, kmsFolder, nsmPki, bundleFolder, dynamoFolder, logFolder]) {
     mkdirSync(path, { recursive: true, mode: 0o700 });
   }
 }

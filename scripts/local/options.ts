@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { readCustomNetwork } from "../../enclave/core/chains/ethereum/custom-network.ts";
 import { publicNetwork } from "../../enclave/core/chains/ethereum/public-network.ts";
 import { JsonMismatch } from "../../enclave/core/json.ts";
+import type { StateKind } from "../../enclave/core/state-config.ts";
 
 export const USAGE = `npm start -- [options]
 
@@ -18,6 +19,7 @@ Web3Signer's API over mTLS.
                          default: a local network with slots of one second
   --keystores DIR        EIP-2335 keystores to sign with; default: fresh ones
   --password-file FILE   their password
+  --state KIND           parent (default), or dynamodb: a local table that only the enclave can write
   --keys N               how many fresh keys (default 4)
   --port N               signing listener (default 9000); operations listen on the port after it
   --dir DIR              where all files lie (default .redoubt/local); a second start keeps them
@@ -31,6 +33,8 @@ export type StartOptions = {
   readonly network: unknown;
   readonly keystores: { readonly folder: string; readonly passwordFile: string } | null;
   readonly freshKeyCount: number;
+  /** Where records lie. */
+  readonly state: StateKind;
   readonly port: number;
   readonly folder: string;
 };
@@ -55,6 +59,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | null 
           keystores: text,
           "password-file": text,
           keys: text,
+          state: text,
           port: text,
           dir: text,
         },
@@ -77,6 +82,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | null 
         ? null
         : { folder: resolve(keystores), passwordFile: resolve(passwordFile) },
     freshKeyCount: wholeNumber("--keys", values.keys, FRESH_KEY_COUNT, 1, FRESH_KEY_COUNT_MAX),
+    state: stateKindOf(values.state ?? "parent"),
     port: wholeNumber("--port", values.port, PORT, 1, 65_534),
     folder: resolve(values.dir ?? ".redoubt/local"),
   };
@@ -95,6 +101,13 @@ function wholeNumber(
     throw new UsageError(`${name} takes a number from ${min} to ${max}`);
   }
   return number;
+}
+
+function stateKindOf(text: string): StateKind {
+  if (text !== "parent" && text !== "dynamodb") {
+    throw new UsageError("--state takes parent or dynamodb");
+  }
+  return text;
 }
 
 function networkOf(nameOrFile: string): unknown {

@@ -13,13 +13,14 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Manifest } from "../../enclave/core/manifest.ts";
 import { parseManifest } from "../../enclave/core/manifest.ts";
 import { manifestPcr } from "../../shared/attestation/pcr.ts";
 import { OPERATION_KINDS } from "../../shared/operation.ts";
 import { buildKeyPolicy } from "../policy/key-policy.ts";
 import { createLocalCa } from "./ca.ts";
+import type { JsonObject } from "./json-fields.ts";
 import { createFreshKeystores } from "./keystores.ts";
 import { createLocalKmsKey, writePolicy } from "./kms-keys.ts";
 import type { Layout } from "./layout.ts";
@@ -31,6 +32,7 @@ import type { StartOptions } from "./options.ts";
 export const REGION = "eu-central-1";
 export const ACCOUNT = "000000000000";
 export const KMS_HOST = `kms.${REGION}.amazonaws.com:443`;
+const DYNAMO_HOST = `dynamodb.${REGION}.amazonaws.com:443`;
 /** Cheap key derivation: these keystores' password lies beside them. */
 const CHEAP_KDF = { n: 1024 };
 
@@ -92,8 +94,15 @@ function openCredentials(path: string, arn: string): string {
   return text;
 }
 
-/** The manifest, made on the first start together with its KMS key and that key's policy. */
-export function prepareManifest(layout: Layout, options: StartOptions): Manifest {
+/**
+ * The manifest, made on the first start together with its KMS key and that key's policy. `state` is
+ * what it says of the state store.
+ */
+export function prepareManifest(
+  layout: Layout,
+  options: StartOptions,
+  state: JsonObject = { kind: "parent" },
+): Manifest {
   if (!existsSync(layout.manifest)) {
     const folder = join(layout.kmsFolder, "keys");
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -102,7 +111,7 @@ export function prepareManifest(layout: Layout, options: StartOptions): Manifest
     const manifest = {
       redoubt: 1,
       kms: { keyArn },
-      state: { kind: "parent" },
+      state,
       ethereum: { network: options.network ?? localNetwork(Date.now()) },
       groups: [{ name: "local", keys: "others", allow: OPERATION_KINDS }],
     };
@@ -114,6 +123,12 @@ export function prepareManifest(layout: Layout, options: StartOptions): Manifest
   const manifest = parseManifest(bytes);
   if (!manifest.ok) throw new SetupError(`${layout.manifest}: ${String(manifest.error.detail)}`);
   refuseOtherNetwork(layout, options, bytes);
+  if (manifest.value.state.kind !== options.state) {
+    const kind = manifest.value.state.kind;
+    throw new SetupError(
+      `${layout.folder} was set up with --state ${kind}; give that, or another --dir`,
+    );
+  }
   return manifest.value;
 }
 
@@ -134,7 +149,9 @@ export async function prepareKeystores(
   layout: Layout,
   options: StartOptions,
 ): Promise<{ readonly folder: string; readonly passwordFile: string } | null> {
-  const isSealed = readdirSync(layout.bundleFolder).some((name) => name.endsWith(".bundle"));
+  const isSealed = readdirSync(layout.bundleFolder).some(
+    (name) => name.endsWith(".bundle") && name !== basename(layout.storeBundle),
+  );
   if (isSealed) {
     if (options.keystores === null) return null;
     throw new SetupError(
@@ -157,7 +174,15 @@ export async function prepareKeystores(
 }
 
 /** Written at each start: the ports of the stand-ins are new. */
-export function writeParentConfig(layout: Layout, options: StartOptions, kmsPort: number): void {
+export function writeParentConfig(
+  layout: Layout,
+  options: StartOptions,
+  kmsPort: number,
+  dynamoPort: number | null = null,
+): void {
+  const ports = new Map([[KMS_HOST, kmsPort]]);
+  if (dynamoPort !== null) ports.set(DYNAMO_HOST, dynamoPort);
+  const hosts = [...ports].map(([host, port]) => [host, `127.0.0.1:${port}`] as const);
   const client = new X509Certificate(readFileSync(layout.clientCertificate));
   const config = {
     enclave: { address: `unix://${layout.enclaveSocket}` },
@@ -167,8 +192,8 @@ export function writeParentConfig(layout: Layout, options: StartOptions, kmsPort
     store: { listen: `unix://${layout.storeSocket}`, path: layout.stateFile },
     relay: {
       listen: `unix://${layout.relaySocket}`,
-      allow: [KMS_HOST],
-      hosts: { [KMS_HOST]: `127.0.0.1:${kmsPort}` },
+      allow: [...ports.keys()],
+      hosts: Object.fromEntries(hosts),
     },
     api: {
       listen: `tcp://127.0.0.1:${options.port}`,

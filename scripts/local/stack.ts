@@ -77,6 +77,21 @@ export async function startKms(layout: Layout): Promise<{ program: Program; port
   return { program, port: Number(await program.ready) };
 }
 
+export async function startDynamo(layout: Layout): Promise<{ program: Program; port: number }> {
+  const program = new Program({
+    name: "dynamodb",
+    file: "scripts/local/dynamo-program.ts",
+    args: argumentsOf({
+      dir: layout.dynamoTables,
+      "ca-dir": layout.caFolder,
+      credentials: layout.storeCredentials,
+    }),
+    logFolder: layout.logFolder,
+    readReady: portOf,
+  });
+  return { program, port: Number(await program.ready) };
+}
+
 /** The program prints `{"port": N, …}` when it listens. */
 function portOf(line: string): string | null {
   return /"port":(\d+)/.exec(line.replaceAll(" ", ""))?.[1] ?? null;

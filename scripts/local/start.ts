@@ -9,6 +9,7 @@ import { slotAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
 import type { Manifest } from "../../enclave/core/manifest.ts";
 import { command as sealCommand } from "../cli/seal.ts";
 import { command as stateCommand } from "../cli/state.ts";
+import { prepareStoreCredentials, prepareTable, sealStoreBundle } from "./dynamo-setup.ts";
 import { type Layout, layoutOf, makeFolders } from "./layout.ts";
 import { parseStartOptions, type StartOptions, USAGE, UsageError } from "./options.ts";
 import { argumentsOf, type Program } from "./program.ts";
@@ -22,7 +23,7 @@ import {
   writeParentConfig,
 } from "./setup.ts";
 import { SignClient } from "./sign-client.ts";
-import { Enclave, startKms, startParent } from "./stack.ts";
+import { Enclave, startDynamo, startKms, startParent } from "./stack.ts";
 import { Tour } from "./tour.ts";
 
 const UNIX_PATH_BYTES_MAX = 107;
@@ -111,7 +112,8 @@ async function bringUp(
   stops: (() => Promise<unknown>)[],
 ): Promise<Up> {
   prepareIdentities(layout);
-  const manifest = prepareManifest(layout, options);
+  const table = options.state === "dynamodb" ? await bringUpTable(layout, stops) : null;
+  const manifest = prepareManifest(layout, options, table?.state);
   const keystores = await prepareKeystores(layout, options);
   const kms = await startKms(layout);
   stops.push(() => kms.program.stop());
@@ -121,7 +123,8 @@ async function bringUp(
   });
   print("ok   local KMS and Secrets Manager run (they verify attestation documents)");
   if (keystores !== null) await seal(layout, manifest, keystores, kms.port);
-  writeParentConfig(layout, options, kms.port);
+  if (table !== null) await sealStoreBundle(layout, manifest.kmsKeyArn, kms.port);
+  writeParentConfig(layout, options, kms.port, table?.port ?? null);
   const enclave = new Enclave(layout, () => print("     the enclave ended; booting it again"));
   await enclave.start();
   stops.push(() => enclave.stop());
@@ -148,6 +151,15 @@ async function bringUp(
     `ok   KMS released the bundle to the attested enclave: ${publicKeys.length} keys ready at ${url}`,
   );
   return { manifest, url, publicKey, parent };
+}
+
+async function bringUpTable(layout: Layout, stops: (() => Promise<unknown>)[]) {
+  prepareStoreCredentials(layout);
+  const { program, port } = await startDynamo(layout);
+  stops.push(() => program.stop());
+  const state = await prepareTable(layout, port);
+  print("ok   local DynamoDB runs, with a table for the state");
+  return { port, state };
 }
 
 /** A request that may be asked for again and again: the present epoch's RANDAO reveal. */

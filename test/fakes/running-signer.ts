@@ -316,6 +316,7 @@ export class RunningSigner {
       network: { ...localNetwork(Date.now()), slotDurationMs: SLOT_MS },
       keystores: null,
       freshKeyCount: 0,
+      state: "parent" as const,
       port: 0,
       folder: this.layout.folder,
     };
