@@ -106,7 +106,7 @@ async function respond(
     const fault = options.fault?.(operation, body.toString("utf8"));
     if (fault?.kind === "drop-request") return void response.destroy();
     if (fault?.kind === "answer") throw new AwsError(fault.type, "a fault", fault.status);
-    const answer = await passOn(innerPort, headers, body);
+    const answer = await passOn(innerPort, headers, namesOnly(options, body.toString("utf8")));
     if (fault?.kind === "drop-answer") return void response.destroy();
     if (fault?.kind === "delay") await pause(fault.delayMs);
     send(response, { ...answer, body: describe(options, answer.body) });
@@ -165,15 +165,23 @@ const PASSED_HEADERS = ["content-type", "x-amz-target", "x-amz-date", "authoriza
 async function passOn(
   port: number,
   headers: Readonly<Record<string, string>>,
-  body: Buffer,
+  body: string,
 ): Promise<Answer> {
   const passed = PASSED_HEADERS.map((name): [string, string] => [name, headers[name] ?? ""]);
   const response = await fetch(`http://127.0.0.1:${port}/`, {
     method: "POST",
     headers: passed,
-    body: new Uint8Array(body),
+    body,
   });
   return { status: response.status, body: await response.text() };
+}
+
+/**
+ * dynalite knows tables by name alone, where DynamoDB takes an ARN as well. One of another region
+ * or account stays as it is, and is refused.
+ */
+function namesOnly({ region, accountId }: DynamoServerOptions, body: string): string {
+  return body.replaceAll(`"arn:aws:dynamodb:${region}:${accountId}:table/`, '"');
 }
 
 /** dynalite's ARN has its own region, its table ids are short, and it forgets the protection. */
