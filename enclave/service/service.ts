@@ -67,6 +67,7 @@ class Service {
   #acts: ActParts | null = null;
   #giver: HandoverGiver | null = null;
   #floor: EthereumFloor | null = null;
+  #store: StateStore | null = null;
   #overrideCount = 0;
   #inFlightCount = 0;
   #onIdle: (() => void) | null = null;
@@ -245,7 +246,9 @@ class Service {
     if (!floor.ok) return floor;
     const last = handover === null ? ok(null) : this.#verifyHandover(handover, manifest);
     if (!last.ok) return last;
-    const store = this.#parts.createStore(manifest.state);
+    // Once: the tokens of a store's writes are counted from its start.
+    this.#store ??= this.#parts.createStore(manifest.state);
+    const store = this.#store;
     const verified = await store.verify();
     if (!verified.ok) return verified;
     const accounts = this.#loadedAccounts;

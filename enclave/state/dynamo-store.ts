@@ -23,7 +23,6 @@ import {
   type JsonFields,
   parseReadPage,
   type TableConfig,
-  verifyTable,
 } from "./dynamo-item.ts";
 import {
   ATTEMPT_DEADLINE_MS,
@@ -35,6 +34,7 @@ import {
   type WriteEnd,
   writeItem,
 } from "./dynamo-write.ts";
+import { TableIdentity } from "./table-identity.ts";
 
 type StoreOptions = {
   readonly state: TableConfig;
@@ -48,7 +48,7 @@ export type DynamoStoreOptions = DynamoClientOptions & StoreOptions;
 const READ_COUNT_MAX = 100;
 const READ_CALL_COUNT_MAX = 8;
 const WARM_MS = 30_000;
-const WARM_CALL_COUNT = 4;
+const WARM_CALL_COUNT = 3;
 
 export function createDynamoStore(options: DynamoStoreOptions): StateStore {
   return new DynamoStore(options, { ...options, call: createDynamoCall(options) });
@@ -60,6 +60,7 @@ export class DynamoStore implements StateStore {
   readonly #options: StoreOptions;
   readonly #ports: DynamoPorts;
   readonly #tableName: string;
+  readonly #identity: TableIdentity;
   #tokenCount = 0n;
   #waitingCount = 0;
   #isWarm = false;
@@ -70,13 +71,13 @@ export class DynamoStore implements StateStore {
     this.#options = options;
     this.#ports = ports;
     this.#tableName = options.state.table.text;
+    const body = { TableName: this.#tableName };
+    const describe = () => this.#ask("DescribeTable", body, this.#deadlineAtMs());
+    this.#identity = new TableIdentity({ ...options, clock: ports.clock, describe });
   }
 
   async verify(): Promise<Result<null, Refusal>> {
-    const body = { TableName: this.#tableName };
-    const described = await this.#ask("DescribeTable", body, this.#deadlineAtMs());
-    if (!described.ok) return described;
-    const verified = verifyTable(described.value, this.#options.state);
+    const verified = await this.#identity.verify();
     if (verified.ok) this.#keepWarm();
     return verified;
   }
@@ -85,6 +86,8 @@ export class DynamoStore implements StateStore {
     scope: Uint8Array,
     keys: readonly Uint8Array[],
   ): Promise<Result<readonly (StoredRecord | null)[], Refusal>> {
+    const same = await this.#identity.ensure();
+    if (!same.ok) return same;
     const deadlineAtMs = this.#deadlineAtMs();
     const wanted = keys.map((key) => encodeItemKey(scope, key));
     const found = new Map<string, StoredRecord>();
@@ -102,7 +105,10 @@ export class DynamoStore implements StateStore {
       }
     };
     await Promise.all(Array.from({ length: READ_CALL_COUNT_MAX }, readPages));
-    if (refused !== null) return err(refused);
+    if (refused !== null) {
+      this.#identity.note(refused);
+      return err(refused);
+    }
     return ok(wanted.map((itemKey) => found.get(encodeHex(itemKey)) ?? null));
   }
 
@@ -114,12 +120,15 @@ export class DynamoStore implements StateStore {
     if (this.#waitingCount >= IN_FLIGHT_COUNT_MAX) {
       return { kind: "unknown", cause: refusal("STORE_UNAVAILABLE") };
     }
+    // Not asked here: the request would come too late. The read that has to follow asks.
+    if (!this.#identity.isCurrent) return { kind: "unknown", cause: refusal("STORE_IDENTITY") };
     this.#waitingCount += 1;
     const itemKey = encodeItemKey(scope, write.key);
     const token = this.#nextToken();
     const asked = { tableName: this.#tableName, itemKey, write, token };
     const end = await writeItem(this.#ports, asked);
     this.#waitingCount -= 1;
+    if (end.outcome.kind === "unknown") this.#identity.note(end.outcome.cause);
     this.#logReceipts(scope, write, encodeHex(itemKey), end);
     return end.outcome;
   }
@@ -209,13 +218,17 @@ export class DynamoStore implements StateStore {
     return encodeToken(this.#options.bootId, this.#tokenCount);
   }
 
-  /** The relay closes what is silent; a first write should not have to wait for a handshake. */
+  /**
+   * The relay closes what is silent; a first write should not have to wait for a handshake. And the
+   * table may be exchanged while the enclave runs.
+   */
   #keepWarm(): void {
     if (this.#isWarm) return;
     this.#isWarm = true;
     // No key of ours: nothing lies there.
     const body = { TableName: this.#tableName, Key: encodeKeyAttribute(new Uint8Array(32)) };
     this.#ports.ticker.every(WARM_MS, () => {
+      void this.#identity.verify();
       for (let count = 0; count < WARM_CALL_COUNT; count++) {
         void this.#ports.call("GetItem", body, ATTEMPT_DEADLINE_MS);
       }

@@ -38,6 +38,15 @@ export function tableConfig(text: string, tableId = TABLE_ID): TableConfig {
 
 export const STATE = tableConfig("arn:aws:dynamodb:eu-central-1:111122223333:table/redoubt");
 
+/** What DescribeTable says of the table of `STATE`. */
+export const TABLE = {
+  TableArn: STATE.table.text,
+  TableId: TABLE_ID,
+  TableStatus: "ACTIVE",
+  KeySchema: [{ AttributeName: "k", KeyType: "HASH" }],
+  AttributeDefinitions: [{ AttributeName: "k", AttributeType: "B" }],
+};
+
 export const LOST: Answer = err({ kind: "unavailable" });
 
 export function success(body: Readonly<Record<string, unknown>> = {}): Answer {
@@ -74,6 +83,10 @@ export class SteppedTime implements MonotonicClock, Ticker {
 
   nowMs(): number {
     return this.#nowMs;
+  }
+
+  passMs(durationMs: number): void {
+    this.#nowMs += durationMs;
   }
 
   every(intervalMs: number, run: () => void): { stop(): void } {
@@ -114,6 +127,8 @@ export class DynamoRig {
   readonly logged: LoggedReceipt[] = [];
   readonly store: DynamoStore;
   readonly #lines: Line[];
+  #isOpen = false;
+  #isOpening = false;
 
   /** The last line answers all that come after. */
   constructor(lines: readonly Line[], state: TableConfig = STATE) {
@@ -124,6 +139,7 @@ export class DynamoRig {
       },
     };
     const call: DynamoCall = (operation, body, deadlineMs) => {
+      if (this.#isOpening) return Promise.resolve(success({ Table: TABLE }));
       this.sent.push({ operation, body });
       const [line] = this.#lines;
       if (this.#lines.length > 1) this.#lines.shift();
@@ -136,7 +152,19 @@ export class DynamoRig {
     this.store = new DynamoStore({ state, bootId: BOOT_ID, receiptLog }, ports);
   }
 
+  /** The table has been verified before, outside of the script. */
+  async open(): Promise<this> {
+    if (this.#isOpen) return this;
+    this.#isOpening = true;
+    const verified = await this.store.verify();
+    invariant(verified.ok, "the table is the one of the manifest");
+    this.#isOpening = false;
+    this.#isOpen = true;
+    return this;
+  }
+
   async commit(write: RecordWrite) {
+    await this.open();
     const [outcome] = await this.time.settle(this.store.commit(SCOPE, [write]));
     invariant(outcome !== undefined, "one outcome for each write");
     return outcome;

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encodeBase64 } from "../../../../enclave/aws/base64.ts";
 import type { JsonFields } from "../../../../enclave/state/dynamo-item.ts";
+import { IDENTITY_AGE_MS_MAX } from "../../../../enclave/state/table-identity.ts";
 import { refusal } from "../../../../shared/errors.ts";
 import { COMMIT_DEADLINE_MS, IN_FLIGHT_COUNT_MAX } from "../../../../shared/limits.ts";
 import { err } from "../../../../shared/result.ts";
@@ -19,6 +20,7 @@ import {
   SCOPE,
   STATE,
   success,
+  TABLE,
   TABLE_ID,
   writeOf,
 } from "../../../fakes/scripted-dynamo.ts";
@@ -42,7 +44,7 @@ test("a write is one conditional PutItem, and is committed when it is answered",
     const rig = new DynamoRig([success()]);
     const write = writeOf(seq);
     assert.deepEqual(await rig.commit(write), { kind: "committed" });
-    const token = Uint8Array.of(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1);
+    const token = Uint8Array.of(1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 2);
     const body = {
       TableName: STATE.table.text,
       Item: itemOf(write, token),
@@ -152,20 +154,12 @@ test("the receipt of an item that this boot has not logged is logged with its su
 });
 
 test("no more writes wait than the limit", async () => {
-  const rig = new DynamoRig([success()]);
+  const rig = await new DynamoRig([success()]).open();
   const writes = Array.from({ length: IN_FLIGHT_COUNT_MAX + 1 }, () => writeOf(1));
   const outcomes = await rig.time.settle(rig.store.commit(SCOPE, writes));
   assert.equal(outcomes.filter(({ kind }) => kind === "committed").length, IN_FLIGHT_COUNT_MAX);
   assert.equal(outcomes.at(-1)?.kind, "unknown");
 });
-
-const TABLE = {
-  TableArn: STATE.table.text,
-  TableId: TABLE_ID,
-  TableStatus: "ACTIVE",
-  KeySchema: [{ AttributeName: "k", KeyType: "HASH" }],
-  AttributeDefinitions: [{ AttributeName: "k", AttributeType: "B" }],
-};
 
 async function codeOfTable(line: Line): Promise<string> {
   const rig = new DynamoRig([line]);
@@ -186,6 +180,7 @@ test("the table is the one of the manifest, or none", async () => {
     [{ TableId: TABLE_ID.replace("a", "b") }, "STORE_IDENTITY"],
     [{ TableArn: `${STATE.table.text}2` }, "STORE_IDENTITY"],
     [{ TableStatus: "CREATING" }, "STORE_IDENTITY"],
+    [{ TableStatus: "DELETING" }, "STORE_IDENTITY"],
     [
       { KeySchema: [...TABLE.KeySchema, { AttributeName: "s", KeyType: "RANGE" }] },
       "STORE_IDENTITY",
@@ -210,8 +205,60 @@ test("connections are kept warm from the first verification on", async () => {
   warm?.run();
   assert.deepEqual(
     rig.sent.map(({ operation }) => operation),
-    ["GetItem", "GetItem", "GetItem", "GetItem"],
+    ["DescribeTable", "GetItem", "GetItem", "GetItem"],
   );
+});
+
+const HEALTHY = success({ Table: TABLE });
+const RESTORED = success({ Table: { ...TABLE, TableId: TABLE_ID.replace("a", "b") } });
+
+async function codeOfWrite(rig: DynamoRig): Promise<string> {
+  const [outcome] = await rig.time.settle(rig.store.commit(SCOPE, [writeOf(2)]));
+  return outcome?.kind === "unknown" ? outcome.cause.code : (outcome?.kind ?? "none");
+}
+
+test("nothing is written to a table that was not verified, and nothing read", async () => {
+  const rig = new DynamoRig([RESTORED]);
+  assert.equal(await codeOfWrite(rig), "STORE_IDENTITY");
+  assert.deepEqual(rig.sent, []);
+  const read = await rig.time.settle(rig.store.read(SCOPE, [KEY]));
+  assert.equal(read.ok ? "ok" : read.error.code, "STORE_IDENTITY");
+});
+
+test("a table that is exchanged under a running enclave is refused until it is the right one", async () => {
+  for (const gone of [RESTORED, failure("ResourceNotFoundException")]) {
+    const rig = await new DynamoRig([gone, gone, gone, gone, gone, HEALTHY, page([])]).open();
+    // DescribeTable and three calls that keep connections warm.
+    rig.time.intervals[0]?.run();
+    await new Promise((resolve) => setImmediate(resolve));
+    rig.sent.length = 0;
+    assert.equal(await codeOfWrite(rig), "STORE_IDENTITY");
+    assert.deepEqual(rig.sent, []);
+    const read = async () => (await rig.time.settle(rig.store.read(SCOPE, [KEY]))).ok;
+    assert.equal(await read(), false);
+    assert.equal(await read(), true);
+  }
+});
+
+test("a write or read that finds no table ends what was known of it", async () => {
+  const missing = failure("ResourceNotFoundException");
+  const rig = await new DynamoRig([missing, success()]).open();
+  assert.equal(await codeOfWrite(rig), "STORE_IDENTITY");
+  assert.equal(rig.sent.length, 1);
+  assert.equal(await codeOfWrite(rig), "STORE_IDENTITY");
+  assert.equal(rig.sent.length, 1);
+  const reading = await new DynamoRig([missing, missing]).open();
+  const read = await reading.time.settle(reading.store.read(SCOPE, [KEY]));
+  assert.equal(read.ok ? "ok" : read.error.code, "STORE_IDENTITY");
+  assert.equal(await codeOfWrite(reading), "STORE_IDENTITY");
+});
+
+test("a table that nobody can describe counts as verified for ten minutes, not longer", async () => {
+  const rig = await new DynamoRig([success()]).open();
+  rig.time.passMs(IDENTITY_AGE_MS_MAX);
+  assert.equal(await codeOfWrite(rig), "committed");
+  rig.time.passMs(1);
+  assert.equal(await codeOfWrite(rig), "STORE_IDENTITY");
 });
 
 function page(items: readonly JsonFields[], left: readonly JsonFields[] = []): Answer {
@@ -231,7 +278,7 @@ function keyOf(number: number): Uint8Array {
 test("a read answers in order, a hundred keys a call, with what was left for later", async () => {
   const item = (number: number) => itemOf({ ...writeOf(2), key: keyOf(number) });
   const left = { k: { B: encodeBase64(Buffer.concat([SCOPE, keyOf(5)])) } };
-  const rig = new DynamoRig([page([item(9)], [left]), page([item(120)]), page([item(5)])]);
+  const rig = await new DynamoRig([page([item(9)], [left]), page([item(120)]), page([item(5)])]).open();
   const keys = Array.from({ length: 150 }, (_, number) => keyOf(number));
   const read = await rig.time.settle(rig.store.read(SCOPE, keys));
   assert(read.ok);
@@ -256,7 +303,7 @@ test("a read takes nothing but items of ours that it asked for", async () => {
     [failure("ThrottlingException"), "STORE_THROTTLED"],
     ["hang", "STORE_UNAVAILABLE"],
   ] as const satisfies readonly (readonly [Line, string])[]) {
-    const rig = new DynamoRig([line]);
+    const rig = await new DynamoRig([line]).open();
     const read = await rig.time.settle(rig.store.read(SCOPE, [KEY]));
     assert.equal(read.ok ? "ok" : read.error.code, code);
     assert(rig.time.nowMs() <= COMMIT_DEADLINE_MS);
