@@ -25,7 +25,7 @@ export type ChainedRecord<R> = {
 export class GuardEntry<R> {
   durable: ChainedRecord<R> | null = null;
   raised: ChainedRecord<R> | null = null;
-  /** An outcome was unknown: the store is read before the next decision. */
+  /** An outcome was unknown, or there is no record: the store is read before the next decision. */
   isStale = true;
   /** Why this key signs nothing until the enclave boots again. */
   fault: ErrorCode | null = null;
@@ -82,6 +82,7 @@ export function confirm<R>(entry: GuardEntry<R>, chained: ChainedRecord<R>): voi
   const isNext = chained.seq === (entry.durable?.seq ?? 0) + 1;
   invariant(isNext, "a write of this generation follows what is durable");
   entry.durable = chained;
+  entry.isStale = false;
 }
 
 /**
@@ -94,7 +95,8 @@ export function adopt<R, C, F>(
   stored: ChainedRecord<R> | null,
   cause: "read" | "conflict",
 ): void {
-  entry.isStale = false;
+  // A key without a record stays so: another enclave, or an import there, may give it its first.
+  entry.isStale = stored === null && entry.durable === null;
   // Whatever it says: what was built on `raised` as it was, and is under way, is decided again.
   entry.generation += 1;
   const { durable } = entry;

@@ -230,8 +230,13 @@ export class DynamoStore implements StateStore {
     this.#ports.ticker.every(WARM_MS, () => {
       void this.#identity.verify();
       for (let count = 0; count < WARM_CALL_COUNT; count++) {
-        void this.#ports.call("GetItem", body, ATTEMPT_DEADLINE_MS);
+        void this.#warm(body);
       }
     });
+  }
+
+  async #warm(body: JsonFields): Promise<void> {
+    const answer = await callChecked(this.#ports.call, "GetItem", body, ATTEMPT_DEADLINE_MS);
+    if (!answer.ok) this.#identity.note(answer.error);
   }
 }

@@ -73,11 +73,12 @@ export class Ledger<R, C, F> {
     signingRoot: Uint8Array,
     receipt: Receipt,
     retryCount = 0,
+    isRead = false,
   ): Result<null, Refusal> | Promise<Result<null, Refusal>> {
     const { entry } = account;
-    if (entry.isStale) {
+    if (entry.isStale && !isRead) {
       return this.#refresh(account).then((fresh) =>
-        fresh.ok ? this.record(account, claim, signingRoot, receipt, retryCount + 1) : fresh,
+        fresh.ok ? this.record(account, claim, signingRoot, receipt, retryCount + 1, true) : fresh,
       );
     }
     if (retryCount > RETRY_COUNT_MAX) return err(refusal("STATE_CONFLICT"));

@@ -1,12 +1,15 @@
 // Everything that ever left an enclave, outside of all of them. It compares each new signature with
 // every earlier one of its key, pair by pair.
 
+import type { EthereumState } from "../../shared/wire/methods.ts";
 import { describeSigned, isSlashablePair, type Signed } from "../fakes/slashable-pair.ts";
 
 /** A slashable pair was released: what the whole repository is there to prevent. */
 export class Slashed extends Error {
   override readonly name = "Slashed";
 }
+
+type LastRecord = Pick<EthereumState, "blockSlot" | "source" | "target">;
 
 export class Recorder {
   readonly #signedByKey = new Map<string, Signed[]>();
@@ -21,5 +24,16 @@ export class Recorder {
       throw new Slashed(`${describeSigned(conflict)} and then ${describeSigned(signed)}`);
     }
     earlier.push(signed);
+  }
+
+  /** Another signer, that was told this last record of a key, signs as much above it as it may. */
+  takeOver(key: string, last: LastRecord): void {
+    const source = last.source ?? 0n;
+    for (let above = 1n; above <= 4n; above++) {
+      const block = { kind: "block", slot: (last.blockSlot ?? -1n) + above } as const;
+      const vote = { kind: "attestation", source, target: (last.target ?? 0n) + above } as const;
+      this.release(key, { claim: block, root: "another signer's" });
+      this.release(key, { claim: vote, root: "another signer's" });
+    }
   }
 }

@@ -12,7 +12,13 @@ import type { OpenedBundle } from "../../enclave/keys/bundle.ts";
 import { KeyMaterial, SigningKey } from "../../enclave/keys/signing-key.ts";
 import { Accounts } from "../../enclave/service/accounts.ts";
 import { sign } from "../../enclave/service/signing.ts";
-import { type ActParts, initRecords, raiseRecords } from "../../enclave/service/state-acts.ts";
+import {
+  type ActParts,
+  initRecords,
+  type Retired,
+  raiseRecords,
+  retireKeys,
+} from "../../enclave/service/state-acts.ts";
 import type { BundleKey } from "../../shared/bundle/keys.ts";
 import type { Refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
@@ -39,8 +45,10 @@ export class SimulatedEnclave {
   readonly accounts: Accounts;
   readonly #clock: Clock;
   readonly #bootMs: number;
-  readonly #aheadMs: number;
   readonly #sabotage: Sabotage;
+  #store: StateStore | null = null;
+  /** How far this enclave's time is ahead of the clock. */
+  aheadMs: number;
   isAlive = true;
   isReady = false;
   /** A change of the keys is under way; the real service does one at a time, too. */
@@ -51,7 +59,7 @@ export class SimulatedEnclave {
     this.#bootMs = clock.unixMs;
     this.#sabotage = sabotage;
     const aheadMsMax = sabotage.aheadMsMax ?? TIME_SKEW_MS_MAX;
-    this.#aheadMs = random.chance(0.5) ? random.between(-6000, aheadMsMax) : aheadMsMax;
+    this.aheadMs = random.chance(0.5) ? random.between(-6000, aheadMsMax) : aheadMsMax;
     this.accounts = new Accounts(manifest, new RootPool());
   }
 
@@ -75,7 +83,9 @@ export class SimulatedEnclave {
   }
 
   async openState(store: StateStore): Promise<boolean> {
+    this.#store = store;
     return this.#busy(async () => {
+      if (!(await store.verify()).ok) return false;
       const opened = await this.accounts.openState(store, this.#chooseFloor());
       this.isReady = opened.ok;
       return opened.ok;
@@ -92,7 +102,7 @@ export class SimulatedEnclave {
       manifest,
       accounts: this.accounts,
       pool: new RootPool(),
-      nowMs: () => this.#clock.unixMs + this.#aheadMs,
+      nowMs: () => this.#clock.unixMs + this.aheadMs,
     };
     const params = { dialect: DIALECTS.web3signer, key: key.publicKey, kinds: OPERATION_MASK_MAX };
     return sign(parts, { ...params, body });
@@ -111,11 +121,16 @@ export class SimulatedEnclave {
     });
   }
 
+  retire(key: BundleKey): Promise<Result<readonly Retired[], Refusal>> {
+    return retireKeys(this.#actParts, { keys: [key.publicKey] });
+  }
+
   get #actParts(): ActParts {
+    invariant(this.#store !== null, "acts are on an open state");
     return {
       manifest,
       accounts: this.accounts,
-      store: { verify: () => Promise.resolve(ok(null)) },
+      store: this.#store,
       nsm: { attest: () => Promise.resolve(ok(new Uint8Array(1))) },
       bootId: new Uint8Array(16),
       nowMs: () => this.#clock.unixMs,

@@ -278,7 +278,11 @@ function keyOf(number: number): Uint8Array {
 test("a read answers in order, a hundred keys a call, with what was left for later", async () => {
   const item = (number: number) => itemOf({ ...writeOf(2), key: keyOf(number) });
   const left = { k: { B: encodeBase64(Buffer.concat([SCOPE, keyOf(5)])) } };
-  const rig = await new DynamoRig([page([item(9)], [left]), page([item(120)]), page([item(5)])]).open();
+  const rig = await new DynamoRig([
+    page([item(9)], [left]),
+    page([item(120)]),
+    page([item(5)]),
+  ]).open();
   const keys = Array.from({ length: 150 }, (_, number) => keyOf(number));
   const read = await rig.time.settle(rig.store.read(SCOPE, keys));
   assert(read.ok);

@@ -1,0 +1,98 @@
+// The tests of the simulation of the shared table: each breaks one thing that the argument in
+// docs/safety.md rests on, in the store, the table or the rule, never in the recorder; and a history
+// has to be found in which somebody is slashed for it.
+
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { ethereumRule } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
+import type { CommitOutcome, StateStore } from "../../enclave/core/ports.ts";
+import { Slashed } from "./recorder.ts";
+import { runTableHistory, type Wish } from "./table-history.ts";
+
+const SEED_COUNT_MAX = 400;
+const sound = { ...ethereumRule };
+
+type Break = (t: TestContext) => Omit<Wish, "seed">;
+
+function withOutcomes(change: (outcome: CommitOutcome) => CommitOutcome): Omit<Wish, "seed"> {
+  return {
+    breakStore: (store) => ({
+      ...portOf(store),
+      commit: async (scope, writes) => (await store.commit(scope, writes)).map(change),
+    }),
+  };
+}
+
+function portOf(store: StateStore): StateStore {
+  return {
+    pacing: store.pacing,
+    verify: () => store.verify(),
+    read: (scope, keys) => store.read(scope, keys),
+    commit: (scope, writes) => store.commit(scope, writes),
+  };
+}
+
+const COMMITTED: CommitOutcome = { kind: "committed" };
+
+const BREAKS: Readonly<Record<string, Break>> = {
+  "an unknown outcome is taken for a write": () =>
+    withOutcomes((outcome) => (outcome.kind === "unknown" ? COMMITTED : outcome)),
+  "a conflict is taken for a write": () =>
+    withOutcomes((outcome) => (outcome.kind === "conflict" ? COMMITTED : outcome)),
+  "a write is answered before it is made": () => ({
+    breakStore: (store) => ({
+      ...portOf(store),
+      commit: (scope, writes) => {
+        void store.commit(scope, writes);
+        return Promise.resolve(writes.map(() => COMMITTED));
+      },
+    }),
+  }),
+  "the table meets every condition": () => ({ table: { ignoresConditions: true } }),
+  "another's item is taken for our own": () => ({ table: { showsOwnToken: true } }),
+  "a restored table is taken for the one before": () => ({ table: { keepsId: true } }),
+  "every enclave has a table of its own": () => ({ isSplit: true }),
+  "another root at the last height is taken for a repeat": (t) => {
+    t.mock.method(
+      ethereumRule,
+      "decide",
+      (...[record, claim, root, floor]: Parameters<typeof sound.decide>) => {
+        const block = record.block === null ? null : { ...record.block, root };
+        const vote = record.vote === null ? null : { ...record.vote, root };
+        return sound.decide({ block, vote }, claim, root, floor);
+      },
+    );
+    return {};
+  },
+  "a vote's source may be below that of the last one": (t) => {
+    t.mock.method(
+      ethereumRule,
+      "decide",
+      (...[record, claim, root, floor]: Parameters<typeof sound.decide>) => {
+        const vote = record.vote === null ? null : { ...record.vote, source: 0n };
+        return sound.decide({ ...record, vote }, claim, root, floor);
+      },
+    );
+    return {};
+  },
+};
+
+async function seedThatSlashes(wish: Omit<Wish, "seed">): Promise<number | undefined> {
+  for (let seed = 1; seed <= SEED_COUNT_MAX; seed++) {
+    try {
+      await runTableHistory({ ...wish, seed });
+    } catch (thrown) {
+      if (thrown instanceof Slashed) return seed;
+      // What was broken may end a history in another way first.
+    }
+  }
+  return undefined;
+}
+
+for (const [name, breakIt] of Object.entries(BREAKS)) {
+  test(`the simulation notices that ${name}`, async (t) => {
+    const seed = await seedThatSlashes(breakIt(t));
+    assert(seed !== undefined, `${SEED_COUNT_MAX} histories, and nobody was slashed`);
+    t.diagnostic(`slashed by history ${seed}`);
+  });
+}

@@ -1,0 +1,61 @@
+// Thousands of histories of enclaves that share a DynamoDB table. A history that fails says its
+// seed; `SEED=… node --test` on this file runs that one alone. REDOUBT_SIMULATIONS asks for more or
+// fewer.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ErrorCode } from "../../shared/errors.ts";
+import { runTableHistory } from "./table-history.ts";
+
+const HISTORY_COUNT = Number(process.env["REDOUBT_SIMULATIONS"] ?? 2000);
+const seedWish = process.env["SEED"];
+const SEEDS =
+  seedWish === undefined
+    ? Array.from({ length: HISTORY_COUNT }, (_, index) => index + 1)
+    : [Number(seedWish)];
+
+test("whatever network, machines and validators do, enclaves that share a table release no slashable pair, and serve afterwards", async () => {
+  const startMs = performance.now();
+  const sum = { histories: 0, steps: 0, requests: 0, releases: 0, conflicts: 0, calls: 0 };
+  const more = { crashes: 0, stops: 0, retirements: 0 };
+  const refusals = new Set<ErrorCode>();
+  const fates = new Set<string>();
+  for (const seed of SEEDS) {
+    const outcome = await runTableHistory({ seed }).catch((cause: unknown) => {
+      const command = `SEED=${seed} node --test test/simulation/table.test.ts`;
+      throw new Error(`history ${seed} fails; again: ${command}`, { cause });
+    });
+    sum.histories += 1;
+    sum.steps += outcome.stepCount;
+    sum.requests += outcome.requestCount;
+    sum.releases += outcome.releaseCount;
+    sum.conflicts += outcome.conflictCount;
+    sum.calls += outcome.callCount;
+    more.crashes += outcome.crashCount;
+    more.stops += outcome.stopCount;
+    more.retirements += outcome.retiredCount;
+    for (const code of outcome.refusals) refusals.add(code);
+    for (const fate of outcome.fates) fates.add(fate);
+  }
+  const counts = Object.entries({ ...sum, ...more }).map(([name, number]) => `${number} ${name}`);
+  const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
+  process.stdout.write(`dynamodb: ${counts.join(", ")}, ${seconds} s\n`);
+  process.stdout.write(`refusals: ${[...refusals].toSorted().join(" ")}\n`);
+  if (seedWish !== undefined) return;
+  // The histories reach what they are there for.
+  const reached: readonly ErrorCode[] = [
+    "FUTURE",
+    "GUARD_BLOCK_BELOW",
+    "GUARD_BLOCK_DOUBLE",
+    "GUARD_VOTE_DOUBLE",
+    "GUARD_VOTE_SOURCE_BELOW",
+    "KEY_RETIRED",
+    "STATE_UNKNOWN",
+    "STORE_DENIED",
+    "STORE_IDENTITY",
+    "STORE_THROTTLED",
+    "STORE_UNAVAILABLE",
+  ];
+  for (const code of reached) assert(refusals.has(code), code);
+  assert.equal(fates.size, 14);
+});
