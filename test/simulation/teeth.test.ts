@@ -21,6 +21,10 @@ import { Slashed } from "./recorder.ts";
 import { KEYS, type Sabotage } from "./simulated-enclave.ts";
 import { manifest } from "./validator.ts";
 
+/**
+ * A clock that runs ahead slashes one history in about 500 (11 of 6,000; 13 of 6,000 before first
+ * records were asked for, of which nearly all are the same), and the first of them is 1,691.
+ */
 const SEED_COUNT_MAX = 3000;
 const NO_FLOOR: EthereumFloor = { slot: 0n, source: 0n, target: 0n };
 const { network } = manifest.ethereum;
