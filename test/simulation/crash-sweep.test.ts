@@ -1,5 +1,5 @@
-// The same history again and again, and each time an enclave dies at another step: after every event
-// that there is, with every enclave. REDOUBT_SIMULATIONS asks for more histories.
+// The same history again and again, and each time an enclave dies at another step: after every
+// event that there is, with every enclave. REDOUBT_SIMULATIONS asks for more histories.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

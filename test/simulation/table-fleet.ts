@@ -1,5 +1,5 @@
-// The machines of one history, each with one boot of an enclave at a time, all on one table (or, for
-// a test of the tests, each on its own). Nothing here decides when something happens.
+// The machines of one history, each with one boot of an enclave at a time, all on one table (or,
+// for a test of the tests, each on its own). Nothing here decides when something happens.
 
 import type { EthereumFloor } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
 import type { StateStore } from "../../enclave/core/ports.ts";

@@ -1,6 +1,6 @@
-// One history over a shared table: up to three enclaves that all have the same keys, validators that
-// ask any of them for anything, machines that crash, stop and resume, and a network of some temper.
-// A seed decides all of it. What must never happen ends it by throwing.
+// One history over a shared table: up to three enclaves that all have the same keys, validators
+// that ask any of them for anything, machines that crash, stop and resume, and a network of some
+// temper. A seed decides all of it. What must never happen ends it by throwing.
 
 import type { StateStore } from "../../enclave/core/ports.ts";
 import type { BundleKey } from "../../shared/bundle/keys.ts";

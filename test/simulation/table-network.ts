@@ -1,6 +1,6 @@
 // The way from enclaves to the table, in the hands of chance: requests and answers that are lost,
-// late, doubled, out of order or wrong, and errors before and after the work is done. It can't forge
-// an answer of the table: TLS ends in the enclave.
+// late, doubled, out of order or wrong, and errors before and after the work is done. It can't
+// forge an answer of the table: TLS ends in the enclave.
 
 import type { DynamoCall } from "../../enclave/state/dynamo-client.ts";
 import type { JsonFields } from "../../enclave/state/dynamo-item.ts";

@@ -1,6 +1,6 @@
 // The tests of the simulation of the shared table: each breaks one thing that the argument in
-// docs/safety.md rests on, in the store, the table or the rule, never in the recorder; and a history
-// has to be found in which somebody is slashed for it.
+// docs/safety.md rests on, in the store, the table or the rule, never in the recorder; and a
+// history has to be found in which somebody is slashed for it.
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";

@@ -1,6 +1,6 @@
 // Thousands of histories of enclaves that share a DynamoDB table. A history that fails says its
-// seed; `SEED=… node --test` on this file runs that one alone. REDOUBT_SIMULATIONS asks for more or
-// fewer.
+// seed; `SEED=… node --test` on this file runs that one alone. REDOUBT_SIMULATIONS asks for more
+// or fewer.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

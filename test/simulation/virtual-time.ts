@@ -1,6 +1,6 @@
 // Time that goes on from event to event, and machines that live in it: each has a clock and timers
-// of its own, may be stopped and resumed, and dies for good. Nothing here decides anything: who asks
-// for an event says when it is due.
+// of its own, may be stopped and resumed, and dies for good. Nothing here decides anything: who
+// asks for an event says when it is due.
 
 import type { MonotonicClock, Ticker } from "../../enclave/core/ports.ts";
 import { invariant } from "../../shared/invariant.ts";
