@@ -1,6 +1,6 @@
-// The operator's socket: a few of the enclave's methods, passed through as they are, and the log of
-// receipts, for whoever may open the socket file. It must never pass on more than its list: nobody signs, drains or hands
-// over keys here. What can't be taken back is logged.
+// The operator's socket: a few of the enclave's methods, passed through as they are, the log of
+// receipts, and upgrades, for whoever may open the socket file. It must never pass on more than its
+// list: nobody signs, drains or hands over keys here. What can't be taken back is logged.
 
 import type { Server, Socket } from "node:net";
 import type { Address } from "../../shared/address.ts";

@@ -320,7 +320,7 @@ export type ImportedFloorOfKey = ValueOf<typeof importedFloorField>;
 
 /** What the parent itself answers on its admin socket, beside the enclave's methods. */
 export const PARENT_METHODS = {
-  /** Lines of its log of receipts, in the order in which they were written, from after `after` on. */
+  /** Lines of its log of receipts, in the order in which they were written, after this one. */
   "receipts.read": method(
     recordField({ after: countField() }),
     listField(
