@@ -9,6 +9,7 @@ const SERVICE = "test/unit/enclave/service";
 const ORACLE = "test/property/slashing-oracle.test.ts";
 const SIMULATION = "test/simulation/simulation.test.ts";
 const TABLE = "test/simulation/table.test.ts";
+const DYNAMO = [`${STATE}/dynamo-store.test.ts`, TABLE];
 
 export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/core/guard.ts": [`${CORE}/guard.test.ts`, `${STATE}/ledger.test.ts`, SIMULATION, TABLE],
