@@ -15,6 +15,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/core/guard.ts": [`${CORE}/guard.test.ts`, `${STATE}/ledger.test.ts`, SIMULATION, TABLE],
   "enclave/core/chains/ethereum/slashing-rule.ts": [
     `${CORE}/chains/ethereum/slashing-rule.test.ts`,
+    `${CORE}/chains/ethereum/slashing-record.test.ts`,
     `${CORE}/guard.test.ts`,
     `${STATE}/ledger.test.ts`,
     ORACLE,
