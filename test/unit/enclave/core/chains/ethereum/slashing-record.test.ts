@@ -20,12 +20,18 @@ import { NO_FLOOR, rootOf } from "../../../../../fakes/ledger-rig.ts";
 // Buffers do not compare as plain bytes.
 const A = new Uint8Array(rootOf("a"));
 const B = new Uint8Array(rootOf("b"));
+const v = (source: bigint, target: bigint, root: Uint8Array | null): SignedVote => ({
+  source,
+  target,
+  root,
+});
+const b = (slot: bigint, root: Uint8Array | null): SignedBlock => ({ slot, root });
+const u64 = (value: bigint) => value.toString(16).padStart(16, "0");
+const root = (name: string | null) =>
+  name === null ? "00".repeat(32) : Buffer.from(rootOf(name)).toString("hex");
 const SIGNED = { slot: 100n, root: A };
 
 test("a record's bytes have this layout, whatever version of the program reads them", () => {
-  const u64 = (value: bigint) => value.toString(16).padStart(16, "0");
-  const root = (name: string | null) =>
-    name === null ? "00".repeat(32) : Buffer.from(rootOf(name)).toString("hex");
   const rows: readonly (readonly [EthereumRecord, string])[] = [
     [ethereumRule.empty, `00${"00".repeat(88)}`],
     [
@@ -47,11 +53,6 @@ test("a record's bytes have this layout, whatever version of the program reads t
 });
 
 test("a vote record is followed by one that forbids as much, at each of its heights", () => {
-  const v = (source: bigint, target: bigint, root: Uint8Array | null): SignedVote => ({
-    source,
-    target,
-    root,
-  });
   const rows: readonly (readonly [SignedVote | null, SignedVote | null, boolean])[] = [
     [null, null, true],
     [null, v(1n, 2n, A), true],
@@ -83,7 +84,6 @@ test("a vote record is followed by one that forbids as much, at each of its heig
 });
 
 test("a block record is followed by one that forbids as much", () => {
-  const b = (slot: bigint, root: Uint8Array | null): SignedBlock => ({ slot, root });
   const rows: readonly (readonly [SignedBlock | null, SignedBlock | null, boolean])[] = [
     [null, null, true],
     [null, b(7n, A), true],

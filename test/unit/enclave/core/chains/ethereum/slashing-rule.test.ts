@@ -207,12 +207,13 @@ function normal({ block, vote }: EthereumRecord): EthereumRecord {
   };
 }
 
+function details(claim: EthereumClaim): unknown {
+  const verdict = ethereumRule.decide(SIGNED, claim, B, NO_FLOOR);
+  assert(verdict.kind === "refuse");
+  return verdict.refusal.detail;
+}
+
 test("a refusal says what was asked for, and what it was held against", () => {
-  const details = (claim: EthereumClaim, root = B, floor: EthereumFloor = NO_FLOOR) => {
-    const verdict = ethereumRule.decide(SIGNED, claim, root, floor);
-    assert(verdict.kind === "refuse");
-    return verdict.refusal.detail;
-  };
   assert.deepEqual(details(block(99)), [99n, 100n]);
   assert.deepEqual(details(block(100)), [100n]);
   assert.deepEqual(details(vote(9, 21)), [9n, 10n]);
