@@ -65,6 +65,17 @@ const CALLS: Readonly<Record<string, string>> = {
   every: "some",
 };
 
+const THROWN = /(?:Error|Mismatch)$/;
+/** Their second argument is for people. */
+const TELLING_CALLS: ReadonlySet<string> = new Set([
+  "invariant",
+  "readArray",
+  "readExactObject",
+  "readObject",
+  "readText",
+  "readU64",
+]);
+
 /** All changes of this very node; its children have their own. */
 export function changesOf(node: Node): readonly Change[] {
   return [...conditions(node), ...textsOf(node).map((text) => ({ node, text }))];
@@ -135,11 +146,12 @@ function isName(node: Node): boolean {
   return "name" in node.parent && node.parent.name === node;
 }
 
-/** The text of a false invariant, or of an exception. */
+/** The text of a false invariant or an exception, or the field that a parser complains of. */
 function isForPeople(node: Node): boolean {
   const { parent } = node;
-  if (isNewExpression(parent)) return parent.expression.getText().endsWith("Error");
-  return isCallExpression(parent) && parent.expression.getText() === "invariant";
+  if (isNewExpression(parent)) return THROWN.test(parent.expression.getText());
+  const isSecond = isCallExpression(parent) && parent.arguments[1] === node;
+  return isSecond && TELLING_CALLS.has(parent.expression.getText());
 }
 
 function access(node: PropertyAccessExpression): readonly string[] {

@@ -8,7 +8,7 @@ import { stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
 import { encodeWish, MUTANT_VARIABLE, NOT_LOADED, type Wish } from "./wish.ts";
 
-const LIMIT_FACTOR = 10;
+const LIMIT_FACTOR = 5;
 const LIMIT_MS_LEAST = 6000;
 /** Simulated histories of one trial: each seed is the same in every run. */
 const HISTORY_COUNT = 100;
