@@ -12,14 +12,13 @@ const TABLE = "test/simulation/table.test.ts";
 const DYNAMO = [`${STATE}/dynamo-store.test.ts`, TABLE];
 
 export const MODULES: Readonly<Record<string, readonly string[]>> = {
-  "enclave/core/guard.ts": [`${CORE}/guard.test.ts`, `${STATE}/ledger.test.ts`, SIMULATION, TABLE],
+  "enclave/core/guard.ts": [`${CORE}/guard.test.ts`, `${STATE}/ledger.test.ts`, SIMULATION],
   "enclave/core/chains/ethereum/slashing-rule.ts": [
     `${CORE}/chains/ethereum/slashing-rule.test.ts`,
     `${CORE}/chains/ethereum/slashing-record.test.ts`,
     `${CORE}/guard.test.ts`,
     `${STATE}/ledger.test.ts`,
     ORACLE,
-    `${SERVICE}/state-acts.test.ts`,
   ],
   "enclave/core/chains/ethereum/time-bound.ts": [`${CORE}/chains/ethereum/time-bound.test.ts`],
   "enclave/state/account.ts": [`${STATE}/ledger.test.ts`],
@@ -31,8 +30,8 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   ],
   "enclave/state/dynamo-store.ts": DYNAMO,
   "enclave/state/dynamo-write.ts": DYNAMO,
-  "enclave/state/dynamo-item.ts": DYNAMO,
-  "enclave/state/dynamo-refusal.ts": DYNAMO,
+  "enclave/state/dynamo-item.ts": [`${STATE}/dynamo-item.test.ts`, ...DYNAMO],
+  "enclave/state/dynamo-refusal.ts": [`${STATE}/dynamo-refusal.test.ts`],
   "enclave/state/table-identity.ts": DYNAMO,
   "enclave/state/store-client.ts": [`${STATE}/store-client.test.ts`],
   "enclave/state/record-codec.ts": [`${STATE}/record-codec.test.ts`, `${STATE}/ledger.test.ts`],

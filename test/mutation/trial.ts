@@ -11,7 +11,7 @@ import { encodeWish, MUTANT_VARIABLE, NOT_LOADED, type Wish } from "./wish.ts";
 const LIMIT_FACTOR = 5;
 const LIMIT_MS_LEAST = 6000;
 /** Simulated histories of one trial: each seed is the same in every run. */
-const HISTORY_COUNT = 100;
+const HISTORY_COUNT = 40;
 
 export type End = "passed" | "failed" | "timeout" | "not loaded";
 
