@@ -29,6 +29,10 @@ function chained(
   };
 }
 
+function retired(seq: number, slot: number | null): ChainedRecord<EthereumRecord> {
+  return { ...chained(seq, slot), isRetired: true };
+}
+
 function entryWith(
   durable: ChainedRecord<EthereumRecord> | null,
   raised: ChainedRecord<EthereumRecord> | null = durable,
@@ -49,6 +53,7 @@ function decide(entry: GuardEntry<EthereumRecord>, slot: number, root: string, i
 test("an entry without a record, or with a fault, refuses everything", () => {
   assert.equal(decide(new GuardEntry(), 9, "a"), "STATE_MISSING");
   assert.equal(decide(entryWith(null, chained(1, null)), 9, "a"), "STATE_MISSING");
+  assert.equal(decide(entryWith(chained(1, null), null), 9, "a"), "STATE_MISSING");
   const faulty = entryWith(chained(1, null));
   faulty.fault = "STATE_ROLLED_BACK";
   assert.equal(decide(faulty, 9, "a"), "STATE_ROLLED_BACK");
@@ -133,9 +138,11 @@ test("a first record is adopted as it is, and none leaves the key without", () =
   const first = new GuardEntry<EthereumRecord>();
   adopt(ethereumRule, first, chained(9, 7), "read");
   assert.deepEqual(first.raised, chained(9, 7));
+  assert.equal(first.isStale, false);
   const none = new GuardEntry<EthereumRecord>();
   adopt(ethereumRule, none, null, "read");
   assert.equal(none.fault, null);
+  assert.equal(none.isStale, true, "its first record may come from elsewhere");
   assert.equal(decide(none, 9, "a"), "STATE_MISSING");
 });
 
@@ -157,4 +164,58 @@ test("a read that shows another root at the raised height leaves neither to be r
   assert.equal(entry.fault, null);
   assert.equal(decide(entry, 9, "c"), "GUARD_BLOCK_DOUBLE");
   assert.equal(decide(entry, 9, "d"), "GUARD_BLOCK_DOUBLE");
+});
+
+test("an entry is read before the first decision", () => {
+  const entry = new GuardEntry<EthereumRecord>();
+  assert.equal(entry.isStale, true);
+  confirm(entry, chained(1, null));
+  assert.equal(entry.isStale, false);
+});
+
+test("a tombstone refuses what is new and what is a repeat, stored or only raised", () => {
+  for (const isPending of [false, true]) {
+    for (const [slot, root] of [
+      [7, "a"],
+      [9, "b"],
+    ] as const) {
+      assert.equal(decide(entryWith(retired(2, 7)), slot, root, isPending), "KEY_RETIRED");
+      const raised = entryWith(chained(1, 7), retired(2, 7));
+      assert.equal(decide(raised, slot, root, isPending), "KEY_RETIRED");
+    }
+  }
+});
+
+test("a tombstone is adopted on top of a live record, and never the other way", () => {
+  for (const cause of ["read", "conflict"] as const) {
+    for (const [durable, stored, isAdopted] of [
+      [chained(4, 7), retired(5, 7), true],
+      [retired(4, 7), retired(4, 7), true],
+      [retired(4, 7), chained(5, 8), false],
+      [retired(4, 7), chained(4, 7), false],
+    ] as const) {
+      const entry = entryWith(durable);
+      adopt(ethereumRule, entry, stored, cause);
+      assert.equal(entry.fault, isAdopted ? null : "STATE_ROLLED_BACK");
+      assert.equal(entry.durable, isAdopted ? stored : durable);
+    }
+  }
+});
+
+test("a raised tombstone stays raised after a read that does not show it yet", () => {
+  for (const stored of [chained(4, 7, "a"), chained(5, 8, "b")]) {
+    const entry = entryWith(chained(4, 7, "a"), retired(5, 7));
+    adopt(ethereumRule, entry, stored, "read");
+    assert.equal(entry.durable, stored);
+    assert.deepEqual(entry.raised, { ...stored, isRetired: true });
+    assert.equal(decide(entry, 9, "c"), "KEY_RETIRED");
+  }
+});
+
+test("a tombstone of another enclave is taken over as it is stored", () => {
+  const entry = entryWith(chained(4, 7, "a"), chained(5, 8, "b"));
+  const stored = retired(5, 8);
+  adopt(ethereumRule, entry, { ...stored, record: chained(5, 8, "b").record }, "read");
+  assert.equal(entry.raised, entry.durable);
+  assert.equal(decide(entry, 9, "c"), "KEY_RETIRED");
 });

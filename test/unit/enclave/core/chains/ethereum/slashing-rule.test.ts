@@ -206,3 +206,17 @@ function normal({ block, vote }: EthereumRecord): EthereumRecord {
     vote: vote === null ? null : { ...vote, root: plain(vote.root) },
   };
 }
+
+function details(claim: EthereumClaim): unknown {
+  const verdict = ethereumRule.decide(SIGNED, claim, B, NO_FLOOR);
+  assert(verdict.kind === "refuse");
+  return verdict.refusal.detail;
+}
+
+test("a refusal says what was asked for, and what it was held against", () => {
+  assert.deepEqual(details(block(99)), [99n, 100n]);
+  assert.deepEqual(details(block(100)), [100n]);
+  assert.deepEqual(details(vote(9, 21)), [9n, 10n]);
+  assert.deepEqual(details(vote(10, 19)), [19n, 20n]);
+  assert.deepEqual(details(vote(10, 20)), [20n]);
+});

@@ -8,6 +8,7 @@ import {
 import {
   bootFloorAt,
   decideHighWatermark,
+  decideImportTime,
   decideTime,
   slotAt,
 } from "../../../../../../enclave/core/chains/ethereum/time-bound.ts";
@@ -130,4 +131,25 @@ test("the high watermark refuses what is at or above it", () => {
     const code = decideHighWatermark(mark, claim)?.code;
     assert.equal(code, isAllowed ? undefined : "HIGH_WATERMARK");
   }
+});
+
+test("an import may state what could be signed now, and nothing beyond it", () => {
+  const none = { blockSlot: null, source: null, target: null };
+  const rows = [
+    [none, true],
+    [{ ...none, blockSlot: 101n }, true],
+    [{ ...none, blockSlot: 102n }, false],
+    [{ ...none, source: 3n, target: 3n }, true],
+    [{ ...none, source: 3n, target: 4n }, false],
+    [{ ...none, source: 4n }, false],
+    [{ blockSlot: 101n, source: 4n, target: 3n }, false],
+    [{ blockSlot: 101n, source: 2n, target: 3n }, true],
+  ] as const;
+  for (const [floor, isTaken] of rows) {
+    const code = decideImportTime(mainnet, msOf(100), floor)?.code;
+    assert.equal(code, isTaken ? undefined : "FUTURE");
+  }
+  // Before genesis nothing can have been signed.
+  assert.equal(decideImportTime(mainnet, msOf(-2), { ...none, source: 0n })?.code, "FUTURE");
+  assert.equal(decideImportTime(mainnet, msOf(-2), { ...none, blockSlot: 0n })?.code, "FUTURE");
 });

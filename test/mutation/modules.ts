@@ -1,0 +1,46 @@
+// Which modules are mutated, and by which tests their mutants die: fast ones, the most likely
+// first. What is not in this list is not covered by the figures in docs/safety.md.
+
+import { availableParallelism } from "node:os";
+
+const CORE = "test/unit/enclave/core";
+const STATE = "test/unit/enclave/state";
+const SERVICE = "test/unit/enclave/service";
+const ORACLE = "test/property/slashing-oracle.test.ts";
+const SIMULATION = "test/simulation/simulation.test.ts";
+const TABLE = "test/simulation/table.test.ts";
+const DYNAMO = [`${STATE}/dynamo-store.test.ts`, TABLE];
+
+export const MODULES: Readonly<Record<string, readonly string[]>> = {
+  "enclave/core/guard.ts": [`${CORE}/guard.test.ts`, `${STATE}/ledger.test.ts`, SIMULATION],
+  "enclave/core/chains/ethereum/slashing-rule.ts": [
+    `${CORE}/chains/ethereum/slashing-rule.test.ts`,
+    `${CORE}/chains/ethereum/slashing-record.test.ts`,
+    `${CORE}/guard.test.ts`,
+    `${STATE}/ledger.test.ts`,
+    ORACLE,
+  ],
+  "enclave/core/chains/ethereum/time-bound.ts": [`${CORE}/chains/ethereum/time-bound.test.ts`],
+  "enclave/state/account.ts": [`${STATE}/ledger.test.ts`],
+  "enclave/state/ledger.ts": [
+    `${STATE}/ledger.test.ts`,
+    `${SERVICE}/state-acts.test.ts`,
+    SIMULATION,
+    TABLE,
+  ],
+  "enclave/state/dynamo-store.ts": DYNAMO,
+  "enclave/state/dynamo-write.ts": DYNAMO,
+  "enclave/state/dynamo-item.ts": [`${STATE}/dynamo-item.test.ts`, ...DYNAMO],
+  "enclave/state/dynamo-refusal.ts": [`${STATE}/dynamo-refusal.test.ts`],
+  "enclave/state/table-identity.ts": DYNAMO,
+  "enclave/state/store-client.ts": [`${STATE}/store-client.test.ts`],
+  "enclave/state/record-codec.ts": [`${STATE}/record-codec.test.ts`, `${STATE}/ledger.test.ts`],
+  "enclave/state/state-digest.ts": [`${SERVICE}/handover.test.ts`],
+  "enclave/service/handover.ts": [`${SERVICE}/handover.test.ts`],
+  "enclave/service/state-acts.ts": [`${SERVICE}/state-acts.test.ts`, `${SERVICE}/handover.test.ts`],
+  "parent/store/group.ts": ["test/unit/parent/store/group.test.ts"],
+  "parent/store/database.ts": ["test/unit/parent/store/database.test.ts"],
+};
+
+/** A trial is one busy process; more of them than cores would only time out. */
+export const WORKER_COUNT = Math.min(2, availableParallelism());
