@@ -47,7 +47,7 @@ async function run(): Promise<void> {
     listen: listen.value,
     certificatePem: tls.certificatePem,
     privateKeyPem: tls.privateKeyPem,
-    folder: dir,
+    backend: { kind: "dynalite", folder: dir },
     region,
     accountId,
     credentials: () => parseLocalCredentials(readFileSync(credentials, "utf8")),

@@ -1,6 +1,7 @@
-// The stand-in of DynamoDB: HTTPS that checks the signature of every request, in front of dynalite
-// on a loopback port, which checks none. It must never pass on what a known credential has not
-// signed, and never answer a description of a table that a manifest could not name.
+// The stand-in of DynamoDB: HTTPS that checks the signature of every request, in front of a program
+// on a loopback port that checks none: dynalite here, or another that the caller has started. It
+// must never pass on what a known credential has not signed, and never answer a description of a
+// table that a manifest could not name.
 
 import { type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
@@ -11,6 +12,7 @@ import type { Address } from "../../shared/address.ts";
 import { AwsError } from "./aws-error.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "./json-fields.ts";
 import { type LocalCredentials, verifySignature } from "./sigv4.ts";
+import { TableRegister } from "./table-register.ts";
 
 /** What tests have it do instead of a plain answer. */
 export type DynamoFault =
@@ -34,12 +36,17 @@ export const SERVER_FAILURE: DynamoFault = {
   type: "com.amazonaws.dynamodb.v20120810#InternalServerError",
 };
 
+export type DynamoBackend =
+  /** `folder` null: in memory. */
+  | { readonly kind: "dynalite"; readonly folder: string | null }
+  /** It knows tables by their ARNs too. Whoever started it ends it. */
+  | { readonly kind: "other"; readonly port: number };
+
 export type DynamoServerOptions = {
   readonly listen: Extract<Address, { kind: "tcp" }>;
   readonly certificatePem: string;
   readonly privateKeyPem: string;
-  /** Null: in memory. */
-  readonly folder: string | null;
+  readonly backend: DynamoBackend;
   readonly region: string;
   readonly accountId: string;
   readonly credentials: () => readonly LocalCredentials[];
@@ -52,18 +59,18 @@ export type DynamoServer = { readonly port: number; close(): Promise<void> };
 const BODY_BYTES_MAX = 16 * 1024 * 1024;
 const CONTENT_TYPE = "application/x-amz-json-1.0";
 const TARGET = "DynamoDB_20120810.";
-const TABLE_ID_LENGTH = 36;
 const CREATE_TABLE_MS = 10;
 
 type Answer = { readonly status: number; readonly body: string };
 
+/** Where requests go on to, and what is remembered for it. */
+type Inner = { readonly port: number; readonly register: TableRegister; close(): Promise<void> };
+
 export async function startDynamoServer(options: DynamoServerOptions): Promise<DynamoServer> {
-  const { folder, certificatePem: cert, privateKeyPem: key, listen } = options;
-  const createTableMs = CREATE_TABLE_MS;
-  const inner = dynalite(folder === null ? { createTableMs } : { createTableMs, path: folder });
-  const innerPort = await listenAt(inner, "127.0.0.1", 0);
+  const { backend, certificatePem: cert, privateKeyPem: key, listen } = options;
+  const inner = await openBackend(backend);
   const server = createTlsServer({ cert, key }, (request, response) => {
-    void respond(options, innerPort, request, response);
+    void respond(options, inner, request, response);
   });
   const port = await listenAt(server, listen.host, listen.port);
   return {
@@ -71,8 +78,25 @@ export async function startDynamoServer(options: DynamoServerOptions): Promise<D
     close: async () => {
       server.closeAllConnections();
       await new Promise((settle) => server.close(settle));
-      inner.closeAllConnections();
-      await new Promise((settle) => inner.close(settle));
+      await inner.close();
+    },
+  };
+}
+
+async function openBackend(backend: DynamoBackend): Promise<Inner> {
+  if (backend.kind === "other") {
+    const close = () => Promise.resolve();
+    return { port: backend.port, register: new TableRegister(null), close };
+  }
+  const { folder } = backend;
+  const createTableMs = CREATE_TABLE_MS;
+  const server = dynalite(folder === null ? { createTableMs } : { createTableMs, path: folder });
+  return {
+    port: await listenAt(server, "127.0.0.1", 0),
+    register: new TableRegister(folder === null ? null : `${folder}.json`),
+    close: async () => {
+      server.closeAllConnections();
+      await new Promise((settle) => server.close(settle));
     },
   };
 }
@@ -93,7 +117,7 @@ function listenAt(
 
 async function respond(
   options: DynamoServerOptions,
-  innerPort: number,
+  inner: Inner,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -106,10 +130,10 @@ async function respond(
     const fault = options.fault?.(operation, body.toString("utf8"));
     if (fault?.kind === "drop-request") return void response.destroy();
     if (fault?.kind === "answer") throw new AwsError(fault.type, "a fault", fault.status);
-    const answer = await passOn(innerPort, headers, namesOnly(options, body.toString("utf8")));
+    const answer = await carryOut(options, inner, operation, headers, body.toString("utf8"));
     if (fault?.kind === "drop-answer") return void response.destroy();
     if (fault?.kind === "delay") await pause(fault.delayMs);
-    send(response, { ...answer, body: describe(options, answer.body) });
+    send(response, answer);
   } catch (error) {
     if (!(error instanceof AwsError)) return void response.destroy();
     const text = JSON.stringify({ __type: error.type, message: error.message });
@@ -160,6 +184,42 @@ function headersOf(request: IncomingMessage): Readonly<Record<string, string>> {
   return headers;
 }
 
+async function carryOut(
+  options: DynamoServerOptions,
+  { port, register }: Inner,
+  operation: string,
+  headers: Readonly<Record<string, string>>,
+  text: string,
+): Promise<Answer> {
+  const isDynalite = options.backend.kind === "dynalite";
+  const passed = isDynalite ? namesOnly(options, text) : text;
+  if (!operation.endsWith("Table")) return passOn(port, headers, passed);
+  const request = parseJsonObject(passed);
+  register.check(operation, request);
+  // dynalite has no word for it, and takes no update without another wish.
+  const isOurs = isDynalite && operation === "UpdateTable" && register.changeProtection(request);
+  const answer = isOurs
+    ? await passOn(
+        port,
+        asDescription(headers),
+        JSON.stringify({ TableName: request["TableName"] }),
+      )
+    : await passOn(port, headers, passed);
+  if (answer.status !== 200) return answer;
+  const described = Object.entries(parseJsonObject(answer.body)).map(([name, value]) => {
+    const isTable = (name === "Table" || name === "TableDescription") && isJsonObject(value);
+    if (!isTable) return [name, value] as const;
+    register.note(operation, request, value);
+    const table = register.describe({ ...value, TableArn: arnOf(options, value) });
+    return [isOurs ? "TableDescription" : name, table] as const;
+  });
+  return { ...answer, body: JSON.stringify(Object.fromEntries(described)) };
+}
+
+function asDescription(headers: Readonly<Record<string, string>>) {
+  return { ...headers, "x-amz-target": `${TARGET}DescribeTable` };
+}
+
 const PASSED_HEADERS = ["content-type", "x-amz-target", "x-amz-date", "authorization"];
 
 async function passOn(
@@ -184,24 +244,9 @@ function namesOnly({ region, accountId }: DynamoServerOptions, body: string): st
   return body.replaceAll(`"arn:aws:dynamodb:${region}:${accountId}:table/`, '"');
 }
 
-/** dynalite's ARN has its own region, its table ids are short, and it forgets the protection. */
-function describe(options: DynamoServerOptions, text: string): string {
-  if (!text.includes('"TableArn"')) return text;
-  const answer = parseJsonObject(text);
-  const described = Object.entries(answer).map(([name, value]): [string, unknown] => {
-    const isTable = (name === "Table" || name === "TableDescription") && isJsonObject(value);
-    return [name, isTable ? describeTable(options, value) : value];
-  });
-  return JSON.stringify(Object.fromEntries(described));
-}
-
-function describeTable({ region, accountId }: DynamoServerOptions, table: JsonObject): JsonObject {
-  return {
-    ...table,
-    TableArn: `arn:aws:dynamodb:${region}:${accountId}:table/${String(table["TableName"])}`,
-    TableId: String(table["TableId"]).padEnd(TABLE_ID_LENGTH, "0"),
-    DeletionProtectionEnabled: true,
-  };
+/** dynalite's has a region of its own. */
+function arnOf({ region, accountId }: DynamoServerOptions, table: JsonObject): string {
+  return `arn:aws:dynamodb:${region}:${accountId}:table/${String(table["TableName"])}`;
 }
 
 function send(response: ServerResponse, { status, body }: Answer): void {

@@ -1,4 +1,5 @@
-// One key with an honest first record, the real ledger and the real rule, over a scripted store.
+// One key with an honest first record, the real ledger and the real rule, over a scripted store
+// unless another is given.
 
 import { createHash } from "node:crypto";
 import type { EthereumClaim } from "../../enclave/core/chains/ethereum/operation.ts";
@@ -7,6 +8,7 @@ import {
   type EthereumRecord,
   ethereumRule,
 } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
+import type { StateStore } from "../../enclave/core/ports.ts";
 import { Account } from "../../enclave/state/account.ts";
 import { Ledger } from "../../enclave/state/ledger.ts";
 import type { RecordOwner } from "../../enclave/state/record-codec.ts";
@@ -38,12 +40,12 @@ export function vote(source: number | bigint, target: number | bigint): Ethereum
   return { kind: "attestation", source: BigInt(source), target: BigInt(target) };
 }
 
-export class LedgerRig {
-  readonly store: MemoryStore;
+export class LedgerRig<S extends StateStore = MemoryStore> {
+  readonly store: S;
   readonly ledger: Ledger<EthereumRecord, EthereumClaim, EthereumFloor>;
   readonly account: EthereumAccount;
 
-  constructor(store: MemoryStore, floor: EthereumFloor = NO_FLOOR, keyNumber = 1) {
+  constructor(store: S, floor: EthereumFloor = NO_FLOOR, keyNumber = 1) {
     this.store = store;
     this.ledger = new Ledger<EthereumRecord, EthereumClaim, EthereumFloor>(
       ethereumRule,

@@ -10,6 +10,7 @@ import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { createLocalCa } from "../../scripts/local/ca.ts";
 import {
+  type DynamoBackend,
   type DynamoFault,
   type DynamoServer,
   startDynamoServer,
@@ -17,7 +18,7 @@ import {
 import type { LocalCredentials } from "../../scripts/local/sigv4.ts";
 
 export const REGION = "eu-central-1";
-const ACCOUNT_ID = "000000000000";
+export const ACCOUNT_ID = "000000000000";
 export const USER: LocalCredentials = {
   accessKeyId: "AKIASTORESTORESTORE1",
   secretAccessKey: "store/secret+access/key+of/forty+chars+00",
@@ -33,8 +34,18 @@ export class LocalDynamo {
   #server: DynamoServer | null = null;
   readonly #clients: DynamoDBClient[] = [];
 
-  static async start(context: TestContext): Promise<LocalDynamo> {
-    const local = new LocalDynamo();
+  readonly #backend: DynamoBackend;
+
+  private constructor(backend: DynamoBackend | null) {
+    this.#backend = backend ?? { kind: "dynalite", folder: join(this.folder, "tables") };
+  }
+
+  /** In front of dynalite, unless it is to be another program. */
+  static async start(
+    context: Pick<TestContext, "after">,
+    backend: DynamoBackend | null = null,
+  ): Promise<LocalDynamo> {
+    const local = new LocalDynamo(backend);
     const { accessKeyId: AccessKeyId, secretAccessKey: SecretAccessKey } = USER;
     writeFileSync(local.credentialsFile, JSON.stringify({ AccessKeyId, SecretAccessKey }));
     context.after(async () => {
@@ -45,8 +56,12 @@ export class LocalDynamo {
     return local;
   }
 
+  get port(): number {
+    return this.#server?.port ?? 0;
+  }
+
   get endpoint(): string {
-    return `https://127.0.0.1:${this.#server?.port ?? 0}`;
+    return `https://127.0.0.1:${this.port}`;
   }
 
   /** With the tables that are there already. */
@@ -59,7 +74,7 @@ export class LocalDynamo {
         ipAddresses: ["127.0.0.1"],
         usage: ["server"],
       }),
-      folder: join(this.folder, "tables"),
+      backend: this.#backend,
       region: REGION,
       accountId: ACCOUNT_ID,
       credentials: () => [USER],

@@ -18,6 +18,7 @@ import {
   signedEif,
 } from "../../fakes/eif-images.ts";
 import { fileOf, TYPE } from "../../fakes/eif-sections.ts";
+import { print, Results } from "../results.ts";
 import {
   checkDamaged,
   checkForeign,
@@ -43,29 +44,6 @@ const NAMES = [
   "\0\u0007\t\r\n\u001b[31m",
   "\u00a0\u200b\u202e e\u0301 \ufeff",
 ] as const;
-
-class Results {
-  passedCount = 0;
-  failedCount = 0;
-
-  async check(name: string, run: () => Promise<void>): Promise<void> {
-    try {
-      await run();
-      this.passedCount += 1;
-    } catch (error) {
-      this.fail(name, error instanceof Error ? error.message : "unknown failure");
-    }
-  }
-
-  fail(name: string, reason: string): void {
-    this.failedCount += 1;
-    print(`not ok ${name}: ${reason}`);
-  }
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
-}
 
 /** Without an oracle: what we write, the command reads and measures as the parts measure. */
 async function checkAlone(results: Results, folder: string, images: RandomImages) {
@@ -176,8 +154,7 @@ async function main(): Promise<number> {
   } finally {
     rmSync(folder, { recursive: true });
   }
-  print(`${results.passedCount} passed, ${results.failedCount} failed`);
-  return results.failedCount === 0 ? 0 : 1;
+  return results.close();
 }
 
 process.exitCode = await main();

@@ -2,10 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   CreateTableCommand,
+  DeleteTableCommand,
   DescribeTableCommand,
   type DynamoDBClient,
   GetItemCommand,
+  ListTablesCommand,
   PutItemCommand,
+  UpdateTableCommand,
 } from "@aws-sdk/client-dynamodb";
 import {
   type DynamoFault,
@@ -18,9 +21,10 @@ import { LocalDynamo } from "../../../fakes/local-dynamo.ts";
 const TABLE = "redoubt-test";
 const KEY = Uint8Array.of(1, 2, 3);
 
-async function createTable(client: DynamoDBClient): Promise<void> {
+async function createTable(client: DynamoDBClient, isProtected = false): Promise<void> {
   await client.send(
     new CreateTableCommand({
+      ...(isProtected ? { DeletionProtectionEnabled: true } : {}),
       TableName: TABLE,
       AttributeDefinitions: [{ AttributeName: "k", AttributeType: "B" }],
       KeySchema: [{ AttributeName: "k", KeyType: "HASH" }],
@@ -80,6 +84,32 @@ test("the local DynamoDB describes tables as a manifest names them", async (t) =
   assert.deepEqual([arn.value.region, arn.value.name], ["eu-central-1", TABLE]);
   assert.ok(isTableId(Table?.TableId ?? ""));
   assert.deepEqual(Table?.KeySchema, [{ AttributeName: "k", KeyType: "HASH" }]);
+});
+
+test("the local DynamoDB keeps the protection that was asked for, and a new id for each table", async (t) => {
+  const local = await LocalDynamo.start(t);
+  const client = local.client();
+  const wish = { TableName: TABLE };
+  const describe = async (by: DynamoDBClient) => {
+    const { Table } = await by.send(new DescribeTableCommand(wish));
+    return { id: Table?.TableId, isProtected: Table?.DeletionProtectionEnabled };
+  };
+  await createTable(client, true);
+  const first = await describe(client);
+  assert.equal(first.isProtected, true);
+  await local.stop();
+  await local.start();
+  const again = local.client();
+  assert.deepEqual(await describe(again), first);
+  await assert.rejects(again.send(new DeleteTableCommand(wish)), { name: "ValidationException" });
+  await again.send(new UpdateTableCommand({ ...wish, DeletionProtectionEnabled: false }));
+  assert.deepEqual(await describe(again), { ...first, isProtected: false });
+  await again.send(new DeleteTableCommand(wish));
+  while ((await again.send(new ListTablesCommand({}))).TableNames?.length !== 0);
+  await createTable(again);
+  const second = await describe(again);
+  assert.equal(second.isProtected, false);
+  assert.notEqual(second.id, first.id);
 });
 
 test("the local DynamoDB refuses another signature and an unknown key, and does nothing", async (t) => {
