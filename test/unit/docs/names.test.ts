@@ -5,6 +5,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { KIND_RULES } from "../../../enclave/core/chains/ethereum/kind-rule.ts";
+import { FINDING_CODES } from "../../../scripts/cli/audit-key.ts";
 import { FINDINGS } from "../../../scripts/policy/finding.ts";
 import { ERRORS } from "../../../shared/errors.ts";
 import * as limits from "../../../shared/limits.ts";
@@ -15,6 +16,7 @@ const METRICS: ReadonlySet<string> = new Set(
   partOf("operations.md", "metrics").match(/\bredoubt_\w+/g),
 );
 const CAPITALS: ReadonlySet<string> = new Set([
+  ...Object.keys(FINDING_CODES),
   ...Object.keys(ERRORS),
   ...Object.keys(limits),
   ...Object.keys(FINDINGS),
