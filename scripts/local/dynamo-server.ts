@@ -45,6 +45,8 @@ export type DynamoServerOptions = {
   readonly credentials: () => readonly LocalCredentials[];
   readonly nowMs: () => number;
   readonly fault?: (operation: string, body: string) => DynamoFault | undefined;
+  /** Told of each request that was carried out, also when nobody else hears of it. */
+  readonly onDone?: (operation: string, status: number) => void;
 };
 
 export type DynamoServer = { readonly port: number; close(): Promise<void> };
@@ -107,6 +109,7 @@ async function respond(
     if (fault?.kind === "drop-request") return void response.destroy();
     if (fault?.kind === "answer") throw new AwsError(fault.type, "a fault", fault.status);
     const answer = await passOn(innerPort, headers, namesOnly(options, body.toString("utf8")));
+    options.onDone?.(operation, answer.status);
     if (fault?.kind === "drop-answer") return void response.destroy();
     if (fault?.kind === "delay") await pause(fault.delayMs);
     send(response, { ...answer, body: describe(options, answer.body) });
