@@ -102,7 +102,10 @@ async function startParts(
     const code = store.value.stats()?.code ?? null;
     return code === null ? null : refusal(code);
   });
-  const admin = await listening("admin.listen", startAdmin(config.admin.listen, link, log));
+  const admin = await listening(
+    "admin.listen",
+    startAdmin(config.admin.listen, link, store.value, log),
+  );
   if (!admin.ok) return admin;
   closings.add(() => admin.value.close());
 

@@ -109,7 +109,10 @@ export function encodeReceipt(receipt: Receipt, seq: number, previous: Uint8Arra
 }
 
 /** The head after a receipt: SHA-256 over the domain, the owner and the receipt's bytes. */
-export function headAfter(owner: RecordOwner, receipt: Uint8Array): Uint8Array {
+export function headAfter(
+  owner: Pick<RecordOwner, "scope" | "publicKey">,
+  receipt: Uint8Array,
+): Uint8Array {
   const bytes = concatBytes(RECEIPT_DOMAIN, owner.scope, owner.publicKey, receipt);
   return hash("sha256", bytes, "buffer");
 }

@@ -1,15 +1,16 @@
-// The operator's socket: a few of the enclave's methods, passed through as they are, for whoever
-// may open the socket file. It must never pass on more than its list: nobody signs, drains or hands
-// over keys here. What can't be taken back is logged.
+// The operator's socket: a few of the enclave's methods, passed through as they are, the log of
+// receipts, and upgrades, for whoever may open the socket file. It must never pass on more than its
+// list: nobody signs, drains or hands over keys here. What can't be taken back is logged.
 
 import type { Server, Socket } from "node:net";
 import type { Address } from "../../shared/address.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { ADMIN_DEADLINE_MS, LINK_COUNT_MAX } from "../../shared/limits.ts";
 import { Answerer, type Handlers } from "../../shared/wire/link.ts";
-import { ENCLAVE_METHODS, type EthereumState } from "../../shared/wire/methods.ts";
+import { ENCLAVE_METHODS, type EthereumState, PARENT_METHODS } from "../../shared/wire/methods.ts";
 import { listenOn } from "../platform/socket.ts";
 import type { Log, LogFields } from "../ports.ts";
+import type { Store } from "../store/store.ts";
 import type { EnclaveLink } from "./enclave-link.ts";
 
 const ADMIN_METHODS = {
@@ -20,12 +21,18 @@ const ADMIN_METHODS = {
   "state.import": ENCLAVE_METHODS["state.import"],
   "state.retire": ENCLAVE_METHODS["state.retire"],
   "state.override": ENCLAVE_METHODS["state.override"],
+  ...PARENT_METHODS,
 } as const;
 
 export type Admin = { close(): void };
 
 /** Rejects when the address can't be listened on. */
-export async function startAdmin(address: Address, link: EnclaveLink, log: Log): Promise<Admin> {
+export async function startAdmin(
+  address: Address,
+  link: EnclaveLink,
+  store: Pick<Store, "receiptsAfter">,
+  log: Log,
+): Promise<Admin> {
   const handlers: Handlers<typeof ADMIN_METHODS> = {
     status: (params) => link.call("status", params, ADMIN_DEADLINE_MS),
     "keys.list": (params) => link.call("keys.list", params, ADMIN_DEADLINE_MS),
@@ -44,6 +51,7 @@ export async function startAdmin(address: Address, link: EnclaveLink, log: Log):
       if (overridden.ok) log.error("state.overridden", fieldsOf(overridden.value));
       return overridden;
     },
+    "receipts.read": ({ after }) => store.receiptsAfter(after),
   };
   const sockets = new Set<Socket>();
   const server: Server = await listenOn(address, (socket) => {

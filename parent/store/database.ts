@@ -4,9 +4,9 @@
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { type Refusal, refusal } from "../../shared/errors.ts";
-import { RECORD_BYTES_MAX } from "../../shared/limits.ts";
+import { RECEIPT_PAGE_COUNT_MAX, RECORD_BYTES_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import type { AnswerOf, ParamsOf, STORE_METHODS } from "../../shared/wire/methods.ts";
+import type { AnswerOf, LoggedLine, ParamsOf, STORE_METHODS } from "../../shared/wire/methods.ts";
 import { CorruptRow, faultOf, ROW_REASON, type StoreFault } from "./fault.ts";
 import { type DatabaseOptions, hasRoom, openDatabase, touchDatabase } from "./schema.ts";
 
@@ -42,6 +42,7 @@ type Statements = {
   readonly insert: StatementSync;
   readonly update: StatementSync;
   readonly append: StatementSync;
+  readonly receipts: StatementSync;
 };
 
 export class RecordDatabase {
@@ -131,6 +132,18 @@ export class RecordDatabase {
       for (const { key, seq, receipt } of receipts) append.run(scope, key, seq, receipt);
       return null;
     });
+  }
+
+  /** The next page of the log, in the order in which it was written. */
+  receiptsAfter(id: number): Result<readonly LoggedLine[], Refusal> {
+    const statements = this.#opened();
+    if (!statements.ok) return err(refusal(statements.error.code));
+    try {
+      const rows = statements.value.receipts.all(id, RECEIPT_PAGE_COUNT_MAX);
+      return ok(rows.map(lineOf));
+    } catch (error) {
+      return err(refusal(this.#failed(error).code));
+    }
   }
 
   #transact(commits: readonly Commit[]): Result<readonly CommitAnswer[], Refusal> {
@@ -228,7 +241,17 @@ function prepareStatements(database: DatabaseSync): Statements {
       "UPDATE records SET seq = ?, record = ? WHERE scope = ? AND key = ? AND seq = ?",
     ),
     append: database.prepare("INSERT INTO receipts (scope, key, seq, receipt) VALUES (?, ?, ?, ?)"),
+    receipts: database.prepare(
+      "SELECT id, scope, key, seq, receipt FROM receipts WHERE id > ? ORDER BY id LIMIT ?",
+    ),
   };
+}
+
+function lineOf({ id, scope, key, seq, receipt }: Record<string, unknown>): LoggedLine {
+  const isLine = typeof id === "number" && typeof seq === "number" && seq >= 0;
+  const isBytes = scope instanceof Uint8Array && key instanceof Uint8Array;
+  if (!isLine || !isBytes || !(receipt instanceof Uint8Array)) throw new CorruptRow();
+  return { id, scope, key, seq, receipt };
 }
 
 /** Null when it was written, else what is stored instead. */

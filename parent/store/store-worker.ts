@@ -13,7 +13,7 @@ import { EnclavePeer } from "../link/enclave-peer.ts";
 import { listenOn } from "../platform/socket.ts";
 import { RecordDatabase } from "./database.ts";
 import { CommitGroup } from "./group.ts";
-import { isWorkerTask, type WorkerMessage } from "./worker-message.ts";
+import { isWorkerOrder, isWorkerTask, type WorkerMessage } from "./worker-message.ts";
 
 const REPORT_INTERVAL_MS = 1000;
 
@@ -42,8 +42,8 @@ async function serve(port: MessagePort): Promise<void> {
     database.probe();
     post(report(database));
   }, REPORT_INTERVAL_MS);
-  // The only message that the main thread sends: stop. Commits that arrived are answered first.
-  port.once("message", () => {
+  // Commits that arrived are answered before the end.
+  const close = (): void => {
     clearInterval(reports);
     server.value.close();
     group.flush();
@@ -53,6 +53,13 @@ async function serve(port: MessagePort): Promise<void> {
       post(report(database));
       port.close();
     });
+  };
+  port.on("message", (order: unknown) => {
+    if (!isWorkerOrder(order)) return;
+    if (order.kind === "close") return close();
+    group.flush();
+    const { number, after } = order;
+    post({ kind: "receipts", number, answer: database.receiptsAfter(after) });
   });
   post({ kind: "listening" });
 }

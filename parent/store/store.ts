@@ -7,11 +7,12 @@ import { type Address, encodeAddress } from "../../shared/address.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { SHUTDOWN_DEADLINE_MS } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
+import type { LoggedLine } from "../../shared/wire/methods.ts";
 import { EnclavePeer } from "../link/enclave-peer.ts";
 import type { Log } from "../ports.ts";
 import type { DatabaseStats } from "./database.ts";
 import type { StoreCode, StoreFault } from "./fault.ts";
-import { isWorkerMessage, type WorkerTask } from "./worker-message.ts";
+import { isWorkerMessage, type WorkerOrder, type WorkerTask } from "./worker-message.ts";
 
 export type StoreOptions = {
   readonly path: string;
@@ -28,9 +29,13 @@ const PROGRAM = new URL("./store-worker.ts", import.meta.url);
 /** Null before the first report. `code` is why the store refuses now, null when it works. */
 export type StoreStats = Readonly<DatabaseStats> & { readonly code: StoreCode | null };
 
+export type ReceiptPage = Result<readonly LoggedLine[], Refusal>;
+
 export interface Store {
   /** The last report of the thread, at most a second old. */
   stats(): StoreStats | null;
+  /** The next page of the log, from after the line with this id on. */
+  receiptsAfter(id: number): Promise<ReceiptPage>;
   /** Called once, when the thread has ended without having been closed. */
   onFailure(listener: (reason: string) => void): void;
   close(): Promise<void>;
@@ -49,6 +54,7 @@ export function startStore(options: StoreOptions): Promise<Result<Store, Refusal
     worker.on("message", (message: unknown) => {
       if (!isWorkerMessage(message)) return;
       if (message.kind === "report") return store.report(message.stats, message.fault);
+      if (message.kind === "receipts") return store.receive(message.number, message.answer);
       if (message.kind === "listening") return settle(ok(store));
       const { code, reason } = message.fault;
       log.error("store.refused", { code, path, reason });
@@ -73,6 +79,8 @@ class StoreThread implements Store {
   #failure: string | null = null;
   #listener: ((reason: string) => void) | null = null;
   #isClosing = false;
+  readonly #reading = new Map<number, (page: ReceiptPage) => void>();
+  #readCount = 0;
 
   constructor(worker: Worker, log: Log) {
     this.#worker = worker;
@@ -90,7 +98,7 @@ class StoreThread implements Store {
 
   async close(): Promise<void> {
     this.#isClosing = true;
-    this.#worker.postMessage("close"); // oxlint-disable-line unicorn/require-post-message-target-origin -- a thread, not a window
+    this.#order({ kind: "close" });
     const timer = setTimeout(() => void this.#worker.terminate(), SHUTDOWN_DEADLINE_MS);
     await this.#ended.promise;
     clearTimeout(timer);
@@ -105,6 +113,23 @@ class StoreThread implements Store {
     else this.#log.error("store.failing", { code: fault.code, reason: fault.reason });
   }
 
+  receiptsAfter(after: number): Promise<ReceiptPage> {
+    return new Promise((settle) => {
+      this.#readCount += 1;
+      this.#reading.set(this.#readCount, settle);
+      this.#order({ kind: "receipts", number: this.#readCount, after });
+    });
+  }
+
+  receive(number: number, page: ReceiptPage): void {
+    this.#reading.get(number)?.(page);
+    this.#reading.delete(number);
+  }
+
+  #order(order: WorkerOrder): void {
+    this.#worker.postMessage(order); // oxlint-disable-line unicorn/require-post-message-target-origin -- a thread, not a window
+  }
+
   fail(reason: string): void {
     this.#failure ??= reason;
     this.#log.error("store.thread-failed", { reason });
@@ -112,6 +137,8 @@ class StoreThread implements Store {
 
   end(): void {
     this.#ended.resolve();
+    for (const settle of this.#reading.values()) settle(err(refusal("STORE_UNAVAILABLE")));
+    this.#reading.clear();
     if (this.#isClosing) return;
     this.#failure ??= "the thread has ended";
     this.#listener?.(this.#failure);

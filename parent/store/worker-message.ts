@@ -1,6 +1,9 @@
 // What the store's thread and the main thread tell each other: the task at the start, then one
-// report a second. Requests never cross threads.
+// report a second. Requests of the enclave never cross threads; pages of the log for an audit do.
 
+import type { Refusal } from "../../shared/errors.ts";
+import type { Result } from "../../shared/result.ts";
+import type { LoggedLine } from "../../shared/wire/methods.ts";
 import { isPeerCells, type PeerCells } from "../link/enclave-peer.ts";
 import type { DatabaseStats } from "./database.ts";
 import type { StoreFault } from "./fault.ts";
@@ -12,7 +15,17 @@ export type WorkerTask = {
   readonly peerCells: PeerCells;
 };
 
+/** To the thread: stop, or read a page of the log and answer with its number. */
+export type WorkerOrder =
+  | { readonly kind: "close" }
+  | { readonly kind: "receipts"; readonly number: number; readonly after: number };
+
 export type WorkerMessage =
+  | {
+      readonly kind: "receipts";
+      readonly number: number;
+      readonly answer: Result<readonly LoggedLine[], Refusal>;
+    }
   | { readonly kind: "refused"; readonly fault: StoreFault }
   | { readonly kind: "listening" }
   | {
@@ -32,5 +45,11 @@ export function isWorkerTask(value: unknown): value is WorkerTask {
 /** Both threads run the same code: the kind is all there is to tell apart. */
 export function isWorkerMessage(value: unknown): value is WorkerMessage {
   if (typeof value !== "object" || value === null || !("kind" in value)) return false;
-  return value.kind === "refused" || value.kind === "listening" || value.kind === "report";
+  const kinds: readonly unknown[] = ["refused", "listening", "report", "receipts"];
+  return kinds.includes(value.kind);
+}
+
+export function isWorkerOrder(value: unknown): value is WorkerOrder {
+  if (typeof value !== "object" || value === null || !("kind" in value)) return false;
+  return value.kind === "close" || value.kind === "receipts";
 }

@@ -12,6 +12,8 @@ import {
   type AnswerOf,
   ENCLAVE_METHODS,
   type EnclaveMethod,
+  type LoggedLine,
+  PARENT_METHODS,
   type ParamsOf,
 } from "../../shared/wire/methods.ts";
 
@@ -19,7 +21,9 @@ import {
 const DEFAULT_PATH = ".redoubt/local/admin.sock";
 const EXPIRY_CHECK_MS = 250;
 
+const METHODS = { ...ENCLAVE_METHODS, ...PARENT_METHODS };
 type Calls = typeof ENCLAVE_METHODS;
+type Lines = Result<readonly LoggedLine[], Refusal>;
 
 export interface Admin {
   call<Name extends EnclaveMethod>(
@@ -37,10 +41,16 @@ export function parseAdminPath(option: string | undefined): Result<string, "ADDR
   return ok(address.value.path);
 }
 
-export async function openAdmin(path: string): Promise<Result<Admin, Refusal<"LINK_DOWN">>> {
+/** The parent's own part of the socket, beside the enclave's. */
+export interface ParentAdmin extends Admin {
+  /** The next page of the log of receipts, from after the line with this id on. */
+  readReceipts(after: number): Promise<Lines>;
+}
+
+export async function openAdmin(path: string): Promise<Result<ParentAdmin, Refusal<"LINK_DOWN">>> {
   const socket = await connect(path);
   if (socket === null) return err(refusal("LINK_DOWN"));
-  const caller = new Caller(ENCLAVE_METHODS, socket, setImmediate);
+  const caller = new Caller(METHODS, socket, setImmediate);
   const expiry = setInterval(() => caller.expire(performance.now()), EXPIRY_CHECK_MS);
   const close = (): void => {
     clearInterval(expiry);
@@ -52,6 +62,8 @@ export async function openAdmin(path: string): Promise<Result<Admin, Refusal<"LI
   });
   socket.on("close", close);
   return ok({
+    readReceipts: (after) =>
+      caller.call("receipts.read", { after }, performance.now(), ADMIN_DEADLINE_MS),
     call: (name, params) => caller.call(name, params, performance.now(), ADMIN_DEADLINE_MS),
     close,
   });

@@ -3,6 +3,7 @@
 // show a stack to an operator, and never exit before what was printed has left.
 
 import { readFileSync } from "node:fs";
+import { command as audit } from "./audit.ts";
 import type { Command } from "./command.ts";
 import { command as measure } from "./measure.ts";
 import { command as policy } from "./policy.ts";
@@ -12,7 +13,7 @@ import { command as table } from "./table.ts";
 import { command as verify } from "./verify.ts";
 
 /** In the order of an installation. */
-const COMMANDS: readonly Command[] = [measure, policy, table, seal, state, verify];
+const COMMANDS: readonly Command[] = [measure, policy, table, seal, state, audit, verify];
 
 function usage(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));

@@ -17,6 +17,7 @@ import {
   OVERRIDE_ORDER_BYTES_MAX,
   PAGE_COUNT_MAX,
   RECEIPT_BYTES_MAX,
+  RECEIPT_PAGE_COUNT_MAX,
   RECORD_BYTES_MAX,
   RETIRE_COUNT_MAX,
 } from "../limits.ts";
@@ -316,3 +317,23 @@ export type AnswerOf<M> = M extends { readonly answer: infer F } ? ValueOf<F> : 
 
 export type EthereumState = ValueOf<typeof ethereumStateField>;
 export type ImportedFloorOfKey = ValueOf<typeof importedFloorField>;
+
+/** What the parent itself answers on its admin socket, beside the enclave's methods. */
+export const PARENT_METHODS = {
+  /** Lines of its log of receipts, in the order in which they were written, after this one. */
+  "receipts.read": method(
+    recordField({ after: countField() }),
+    listField(
+      recordField({
+        id: countField(),
+        scope: scopeField,
+        key: keyField,
+        seq: countField(),
+        receipt: bytesField(1, RECEIPT_BYTES_MAX),
+      }),
+      RECEIPT_PAGE_COUNT_MAX,
+    ),
+  ),
+} as const;
+
+export type LoggedLine = AnswerOf<(typeof PARENT_METHODS)["receipts.read"]>[number];

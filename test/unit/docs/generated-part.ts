@@ -17,6 +17,7 @@ import { buildKeyPolicy } from "../../../scripts/policy/key-policy.ts";
 import { DETAIL_NAMES, ERRORS, isErrorCode } from "../../../shared/errors.ts";
 import * as limits from "../../../shared/limits.ts";
 import { IS_DEFAULT_OPERATION, OPERATION_KINDS } from "../../../shared/operation.ts";
+import { ok } from "../../../shared/result.ts";
 import { FakeSigner } from "../../fakes/signer.ts";
 import { ROOT } from "./page.ts";
 
@@ -130,7 +131,12 @@ function limitText(name: string, value: number): string {
 
 /** What the parts count does not matter, only what they are called. */
 const SILENT_PARTS: WatchedParts = {
-  store: { stats: () => null, onFailure: () => {}, close: () => Promise.resolve() },
+  store: {
+    stats: () => null,
+    receiptsAfter: () => Promise.resolve(ok([])),
+    onFailure: () => {},
+    close: () => Promise.resolve(),
+  },
   link: new EnclaveLink(createFixedLocator({ kind: "unix", path: "/nowhere" })),
   peer: new EnclavePeer(),
   relay: {

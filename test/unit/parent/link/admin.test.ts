@@ -8,7 +8,12 @@ import { test } from "node:test";
 import { startAdmin } from "../../../../parent/link/admin.ts";
 import { EnclaveLink } from "../../../../parent/link/enclave-link.ts";
 import { createFixedLocator } from "../../../../parent/link/enclave-locator.ts";
-import { ENCLAVE_METHODS, type EnclaveMethod } from "../../../../shared/wire/methods.ts";
+import { ok } from "../../../../shared/result.ts";
+import {
+  ENCLAVE_METHODS,
+  type EnclaveMethod,
+  PARENT_METHODS,
+} from "../../../../shared/wire/methods.ts";
 import { FakeEnclave } from "../../../fakes/fake-enclave.ts";
 import { SilentLog } from "../../../fakes/silent-log.ts";
 import { callerTo } from "../../../fakes/test-caller.ts";
@@ -33,13 +38,17 @@ test("the admin socket passes on its seven methods, refuses the others, and is t
   link.start(() => {});
   await until(() => link.status() !== null);
   const address = { kind: "unix", path: join(folder, "admin.sock") } as const;
-  const admin = await startAdmin(address, link, new SilentLog());
+  const line = { id: 8, scope: new Uint8Array(32), key: KEY, seq: 1, receipt: new Uint8Array(1) };
+  const store = { receiptsAfter: (id: number) => Promise.resolve(ok(id === 7 ? [line] : [])) };
+  const admin = await startAdmin(address, link, store, new SilentLog());
   assert.equal(statSync(address.path).mode & 0o777, 0o600);
-  const { caller, socket } = await callerTo(ENCLAVE_METHODS, address);
+  const { caller, socket } = await callerTo({ ...ENCLAVE_METHODS, ...PARENT_METHODS }, address);
 
   const root = new Uint8Array(32);
   const imported = { genesisValidatorsRoot: root, floors: [], isDryRun: true, reason: 0 };
   assert.ok((await caller.call("status", {}, 0, DEADLINE_MS)).ok);
+  const lines = await caller.call("receipts.read", { after: 7 }, 0, DEADLINE_MS);
+  assert.deepEqual(lines.ok ? lines.value : lines.error, [line]);
   assert.ok((await caller.call("keys.list", { offset: 0 }, 0, DEADLINE_MS)).ok);
   assert.ok((await caller.call("state.show", { keys: [KEY] }, 0, DEADLINE_MS)).ok);
   assert.ok((await caller.call("state.init", { keys: [KEY] }, 0, DEADLINE_MS)).ok);
