@@ -52,6 +52,8 @@ export type DynamoServerOptions = {
   readonly credentials: () => readonly LocalCredentials[];
   readonly nowMs: () => number;
   readonly fault?: (operation: string, body: string) => DynamoFault | undefined;
+  /** Told of each request that was carried out, also when nobody else hears of it. */
+  readonly onDone?: (operation: string, status: number) => void;
 };
 
 export type DynamoServer = { readonly port: number; close(): Promise<void> };
@@ -85,8 +87,7 @@ export async function startDynamoServer(options: DynamoServerOptions): Promise<D
 
 async function openBackend(backend: DynamoBackend): Promise<Inner> {
   if (backend.kind === "other") {
-    const close = () => Promise.resolve();
-    return { port: backend.port, register: new TableRegister(null), close };
+    return { port: backend.port, register: new TableRegister(null), close: leave };
   }
   const { folder } = backend;
   const createTableMs = CREATE_TABLE_MS;
@@ -131,6 +132,7 @@ async function respond(
     if (fault?.kind === "drop-request") return void response.destroy();
     if (fault?.kind === "answer") throw new AwsError(fault.type, "a fault", fault.status);
     const answer = await carryOut(options, inner, operation, headers, body.toString("utf8"));
+    options.onDone?.(operation, answer.status);
     if (fault?.kind === "drop-answer") return void response.destroy();
     if (fault?.kind === "delay") await pause(fault.delayMs);
     send(response, answer);
@@ -252,4 +254,9 @@ function arnOf({ region, accountId }: DynamoServerOptions, table: JsonObject): s
 function send(response: ServerResponse, { status, body }: Answer): void {
   response.writeHead(status, { "content-type": CONTENT_TYPE, "x-amz-crc32": crc32(body) });
   response.end(body);
+}
+
+/** What somebody else started somebody else ends. */
+function leave(): Promise<void> {
+  return Promise.resolve();
 }

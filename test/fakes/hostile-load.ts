@@ -3,15 +3,30 @@
 // nobody knows. What comes back with HTTP 200 is recorded outside of everything that is tested.
 
 import { PublicKey, Signature, verifyMultipleAggregateSignatures } from "@chainsafe/blst";
+import type { EthereumNetwork } from "../../enclave/core/chains/ethereum/network.ts";
 import type { EthereumClaim } from "../../enclave/core/chains/ethereum/operation.ts";
 import { parseEthereumRequest } from "../../enclave/core/chains/ethereum/request.ts";
-import { attestationRequest, blockRequest } from "../../scripts/local/requests.ts";
-import { textOf } from "../../scripts/local/sign-client.ts";
+import {
+  attestationRequest,
+  blockRequest,
+  type RequestNetwork,
+} from "../../scripts/local/requests.ts";
+import { type HttpAnswer, textOf } from "../../scripts/local/sign-client.ts";
 import { encodeHex, parsePrefixedHex } from "../../shared/bytes/hex.ts";
 import { invariant } from "../../shared/invariant.ts";
 import type { Random } from "../simulation/random.ts";
 import { Recorder } from "../simulation/recorder.ts";
-import type { RunningSigner } from "./running-signer.ts";
+
+/** Whoever signs: one running signer, or several with the same keys. */
+export interface LoadTarget {
+  readonly publicKeys: readonly string[];
+  readonly network: EthereumNetwork;
+  requestNetwork(slot: number): RequestNetwork;
+  /** A slot of the recent past, which no clock takes for the future. */
+  freshSlot(): number;
+  /** Rejects when there is no answer. */
+  sign(publicKey: string, body: unknown): Promise<HttpAnswer>;
+}
 
 export type Height =
   | { readonly kind: "block"; readonly slot: number }
@@ -60,16 +75,18 @@ export class HostileLoad {
   requestCount = 0;
   /** Which keys are asked for. */
   keys: readonly string[];
-  readonly #signer: RunningSigner;
+  readonly #signer: LoadTarget;
   readonly #random: Random;
   readonly #recorder = new Recorder();
   readonly #past: Ask[] = [];
   readonly #doubted: Ask[] = [];
+  /** What nobody has answered yet. */
+  readonly #open = new Set<Ask>();
   #loops: Promise<void>[] = [];
   #isOver = false;
   #failure: Error | null = null;
 
-  constructor(signer: RunningSigner, random: Random) {
+  constructor(signer: LoadTarget, random: Random) {
     this.#signer = signer;
     this.keys = signer.publicKeys;
     this.#random = random;
@@ -95,11 +112,12 @@ export class HostileLoad {
     return (await this.answer(ask)).outcome;
   }
 
-  /** One request, recorded. */
-  async answer(ask: Ask): Promise<Answer> {
+  /** One request, recorded. `through` is one signer of several. */
+  async answer(ask: Ask, through: Pick<LoadTarget, "sign"> = this.#signer): Promise<Answer> {
     const body = this.#bodyOf(ask.height, ask.salt);
     this.requestCount += 1;
-    const answer = await this.#signer.sign(ask.key, body).then(
+    this.#open.add(ask);
+    const answer = await through.sign(ask.key, body).then(
       ({ status, body: told }) => {
         if (status !== 200) return { status, outcome: textOf(told, "code") };
         this.#record(ask.key, body, textOf(told, "signature"));
@@ -108,6 +126,7 @@ export class HostileLoad {
       () => ({ status: 0, outcome: "lost" }),
     );
     const { outcome } = answer;
+    this.#open.delete(ask);
     this.outcomes.set(outcome, (this.outcomes.get(outcome) ?? 0) + 1);
     keep(DOUBTFUL.has(outcome) ? this.#doubted : this.#past, ask);
     return answer;
@@ -169,9 +188,7 @@ export class HostileLoad {
   /** A few requests for one height of one key at once. */
   #burst(): readonly Ask[] {
     const random = this.#random;
-    const earlier = random.chance(0.25)
-      ? random.pick(random.chance(0.7) && this.#doubted.length > 0 ? this.#doubted : this.#past)
-      : undefined;
+    const earlier = random.chance(0.25) ? random.pick(this.#earlier()) : undefined;
     if (earlier !== undefined && !this.keys.includes(earlier.key)) return this.#burst();
     const key = earlier?.key ?? random.pick(this.keys) ?? "";
     const height = earlier?.height ?? this.#height();
@@ -180,6 +197,12 @@ export class HostileLoad {
       height: random.chance(0.1) ? withOtherSource(height, random) : height,
       salt: random.below(SALT_COUNT),
     }));
+  }
+
+  /** Mostly what may have been recorded without an answer, or may be on its way. */
+  #earlier(): readonly Ask[] {
+    const kinds = [this.#doubted, [...this.#open]].filter(({ length }) => length > 0);
+    return (this.#random.chance(0.7) ? this.#random.pick(kinds) : undefined) ?? this.#past;
   }
 
   #height(): Height {

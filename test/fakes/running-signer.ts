@@ -2,18 +2,13 @@
 // that is removed afterwards, with few keys and short slots. Tests kill, stop and starve its parts;
 // the enclave is booted again by itself, the parent only when the test, like systemd, says so.
 
-import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SecretKey } from "@chainsafe/blst";
 import type { EthereumNetwork } from "../../enclave/core/chains/ethereum/network.ts";
 import { slotAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
 import { openAdmin } from "../../scripts/cli/admin.ts";
-import { readCredentials } from "../../scripts/cli/aws-options.ts";
-import { sealBundle } from "../../scripts/cli/bundle-sealer.ts";
-import { createDataKeyGenerator } from "../../scripts/cli/data-key.ts";
 import { type Layout, layoutOf, makeFolders } from "../../scripts/local/layout.ts";
 import { localNetwork } from "../../scripts/local/network.ts";
 import { Program } from "../../scripts/local/program.ts";
@@ -26,9 +21,8 @@ import {
 } from "../../scripts/local/setup.ts";
 import { type HttpAnswer, SignClient, textOf } from "../../scripts/local/sign-client.ts";
 import { Enclave, startKms } from "../../scripts/local/stack.ts";
-import { type BundleKey, compareKeys } from "../../shared/bundle/keys.ts";
-import { encodePrefixedHex, parsePrefixedHex } from "../../shared/bytes/hex.ts";
-import { parseKeyArn } from "../../shared/key-arn.ts";
+import { parsePrefixedHex } from "../../shared/bytes/hex.ts";
+import { sealFreshKeys } from "./fresh-bundle.ts";
 import { moveBundlesToSecrets } from "./secret-bundles.ts";
 import { StoreProxy } from "./store-proxy.ts";
 import { until } from "./until.ts";
@@ -340,26 +334,9 @@ export class RunningSigner {
   }
 
   async #seal(keyCount: number): Promise<void> {
-    const arn = parseKeyArn(this.kmsKeyArn);
-    const credentials = await readCredentials(this.layout.sealingCredentials);
-    if (!arn.ok || !credentials.ok) throw new Error("the local setup is not sound");
-    const keys = Array.from({ length: keyCount }, freshKey).toSorted(compareKeys);
-    const generate = await createDataKeyGenerator(arn.value, {
-      endpoint: `https://127.0.0.1:${this.#forwarder.target}`,
-      caFile: this.layout.caCertificate,
-      credentials: credentials.value,
-    });
-    const sealed = await sealBundle(keys, this.kmsKeyArn, Date.now(), generate);
-    if (!sealed.ok) throw new Error(sealed.error);
-    writeFileSync(join(this.layout.bundleFolder, "keys.bundle"), sealed.value.bytes);
-    this.publicKeys = keys.map((key) => encodePrefixedHex(key.publicKey));
+    const wish = { kmsKeyArn: this.kmsKeyArn, kmsPort: this.#forwarder.target, keyCount };
+    this.publicKeys = await sealFreshKeys(this.layout, wish);
   }
-}
-
-function freshKey(): BundleKey {
-  const secretKey = SecretKey.fromKeygen(randomBytes(32));
-  const publicKey = secretKey.toPublicKey().toBytes();
-  return { scheme: "bls12381-pop", publicKey, secret: secretKey.toBytes() };
 }
 
 function bytesOf(text: string): Uint8Array {

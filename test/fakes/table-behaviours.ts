@@ -47,10 +47,13 @@ async function keepsRecords(rig: TableRig): Promise<void> {
   ]);
 }
 
+function keyOf(index: number): Uint8Array {
+  return Uint8Array.from({ length: 48 }, () => index % 251);
+}
+
 /** More than one page, and more pages than are asked for at once. */
 async function readsManyKeys(rig: TableRig): Promise<void> {
   const { store } = rig.enclave();
-  const keyOf = (index: number) => Uint8Array.from({ length: 48 }, () => index % 251);
   const keys = Array.from({ length: 250 }, (_, index) => keyOf(index));
   const written = keys.filter((_, index) => index % 3 === 0);
   const outcomes = await store.commit(

@@ -81,7 +81,12 @@ export class TableRig {
   /** As an operator does. What a manifest would say of it is the rig's state from now on. */
   async createTable(): Promise<void> {
     const made = await runTable([
-      ...["create", "--json", "--name", TABLE, "--region", REGION],
+      "create",
+      "--json",
+      "--name",
+      TABLE,
+      "--region",
+      REGION,
       ...(this.options.hasRecovery ? [] : ["--without-recovery"]),
       ...this.tableOptions(),
     ]);
