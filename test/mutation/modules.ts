@@ -7,12 +7,11 @@ const CORE = "test/unit/enclave/core";
 const STATE = "test/unit/enclave/state";
 const SERVICE = "test/unit/enclave/service";
 const ORACLE = "test/property/slashing-oracle.test.ts";
-const SIMULATION = "test/simulation/simulation.test.ts";
-const TABLE = "test/simulation/table.test.ts";
-const DYNAMO = [`${STATE}/dynamo-store.test.ts`, TABLE];
+const HISTORIES = "test/mutation/histories.test.ts";
+const DYNAMO = [`${STATE}/dynamo-store.test.ts`, HISTORIES];
 
 export const MODULES: Readonly<Record<string, readonly string[]>> = {
-  "enclave/core/guard.ts": [`${CORE}/guard.test.ts`, `${STATE}/ledger.test.ts`, SIMULATION],
+  "enclave/core/guard.ts": [`${CORE}/guard.test.ts`, `${STATE}/ledger.test.ts`, HISTORIES],
   "enclave/core/chains/ethereum/slashing-rule.ts": [
     `${CORE}/chains/ethereum/slashing-rule.test.ts`,
     `${CORE}/chains/ethereum/slashing-record.test.ts`,
@@ -25,8 +24,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/state/ledger.ts": [
     `${STATE}/ledger.test.ts`,
     `${SERVICE}/state-acts.test.ts`,
-    SIMULATION,
-    TABLE,
+    HISTORIES,
   ],
   "enclave/state/dynamo-store.ts": DYNAMO,
   "enclave/state/dynamo-write.ts": DYNAMO,

@@ -91,7 +91,12 @@ async function runModule(
   const started = performance.now();
   const url = mutants[0]?.wish.url ?? "";
   const files: TestFile[] = [];
-  for (const path of MODULES[module] ?? []) files.push(await measure(ROOT, url, path));
+  try {
+    for (const path of MODULES[module] ?? []) files.push(await measure(ROOT, url, path));
+  } catch (thrown) {
+    report.check(false, `${module}: ${thrown instanceof Error ? thrown.message : "broken"}`);
+    return [];
+  }
   const judged = await judgeAll(mutants, readFileSync(join(ROOT, module), "utf8"), files, listed);
   const count = (wanted: Verdict) => judged.filter(({ verdict }) => verdict === wanted).length;
   const isGood = judged.every((each) => isExpected(each, listed));

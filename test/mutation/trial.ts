@@ -10,8 +10,6 @@ import { encodeWish, MUTANT_VARIABLE, NOT_LOADED, type Wish } from "./wish.ts";
 
 const LIMIT_FACTOR = 5;
 const LIMIT_MS_LEAST = 6000;
-/** Simulated histories of one trial: each seed is the same in every run. */
-const HISTORY_COUNT = 40;
 
 export type End = "passed" | "failed" | "timeout" | "not loaded";
 
@@ -59,7 +57,7 @@ function isProgram(text: string): boolean {
 }
 
 async function runTests(root: string, wish: Wish, path: string, limitMs: number): Promise<End> {
-  const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: __, SEED: ___, ...environment } = process.env;
+  const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: __, ...environment } = process.env;
   const args = [
     "--no-warnings",
     "--import",
@@ -73,7 +71,6 @@ async function runTests(root: string, wish: Wish, path: string, limitMs: number)
     env: {
       ...environment,
       [MUTANT_VARIABLE]: encodeWish(wish),
-      REDOUBT_SIMULATIONS: String(HISTORY_COUNT),
     },
     stdio: "ignore",
     // A group of its own: what the tests have started goes with them.
