@@ -61,9 +61,9 @@ async function runTests(root: string, wish: Wish, path: string, limitMs: number)
   const args = [
     "--no-warnings",
     "--import",
-    join(import.meta.dirname, "load-hook.ts"),
+    join(import.meta.dirname, "./load-hook.ts"),
     "--test-reporter",
-    join(import.meta.dirname, "first-failure.ts"),
+    join(import.meta.dirname, "./first-failure.ts"),
     path,
   ];
   const child = spawn(process.execPath, args, {
