@@ -18,7 +18,7 @@ test("docs/manifest.md has examples of both forms of a network, which parseManif
     assert.ok(parsed.ok, parsed.ok ? "" : String(parsed.error.detail));
     return parsed.value.ethereum.network.name;
   });
-  assert.deepEqual(networks, ["mainnet", "devnet-7"]);
+  assert.deepEqual(networks, ["mainnet", "mainnet", "devnet-7"]);
 });
 
 test("docs/manifest.md describes every field of its examples, and no other", () => {
