@@ -114,8 +114,9 @@ export function adopt<R, C, F>(
     }
   }
   entry.durable = stored;
-  if (entry.raised === null || cause === "conflict") {
-    // What was approved on top of an overtaken record was not written, and not released.
+  if (entry.raised === null || cause === "conflict" || stored.isRetired) {
+    // What was approved on top of an overtaken record was not written, and not released. Beside a
+    // tombstone it never can be: the proof that was given of it states the last word.
     entry.raised = stored;
     return;
   }

@@ -212,6 +212,18 @@ test("a raised tombstone stays raised after a read that does not show it yet", (
   }
 });
 
+test("a stored tombstone is the last word, also beside what was raised further and never released", () => {
+  for (const cause of ["read", "conflict"] as const) {
+    for (const raised of [chained(5, 9, "b"), retired(5, 9)]) {
+      const entry = entryWith(chained(4, 7), raised);
+      const stored = retired(5, 7);
+      adopt(ethereumRule, entry, stored, cause);
+      assert.equal(entry.raised, stored);
+      assert.equal(entry.durable, stored);
+    }
+  }
+});
+
 test("a tombstone of another enclave is taken over as it is stored", () => {
   const entry = entryWith(chained(4, 7, "a"), chained(5, 8, "b"));
   const stored = retired(5, 8);

@@ -118,6 +118,28 @@ test("a tombstone holds in the next boot, and against a store that gives an olde
   for (const each of [rig, next, other]) await each.enclave.close();
 });
 
+test("a key that two enclaves retire is proved by both with the same last record", async () => {
+  const rig = await servingRig();
+  const other = new ServiceRig(rig.store, { clock: rig.clock });
+  await other.serve(KEY_A);
+  await other.passFloor();
+  // What the other one was about to record was lost, and never left it.
+  rig.store.script(lost);
+  assert.equal(await other.sign(KEY_A, other.block()), "STATE_UNKNOWN");
+  const proofs = [];
+  for (const each of [rig, other]) {
+    const retired = await each.enclave.call("state.retire", { keys: [KEY_A.publicKey] });
+    assert(retired.ok);
+    const document = parseDocument(retired.value[0]?.document ?? new Uint8Array(0));
+    assert(document.ok && document.value.userData !== null);
+    const stated = parseRetirement(document.value.userData);
+    assert(stated.ok);
+    proofs.push({ ...stated.value, head: encodePrefixedHex(stated.value.head) });
+  }
+  assert.deepEqual(proofs[0], proofs[1]);
+  for (const each of [rig, other]) await each.enclave.close();
+});
+
 test("a key that the manifest lists as retired signs nothing, whatever record the store gives", async () => {
   const rig = await servingRig();
   const manifest = { retired: [encodePrefixedHex(KEY_A.publicKey)] };
