@@ -3,6 +3,7 @@
 // (one line in the log says why), 2 usage. It must never run on after an error nobody caught.
 
 import { SHUTDOWN_DEADLINE_MS } from "../shared/limits.ts";
+import { err } from "../shared/result.ts";
 import { type ConfigError, readConfig } from "./ops/config.ts";
 import { createLog } from "./ops/log.ts";
 import type { Log } from "./ports.ts";
@@ -65,6 +66,12 @@ async function main(): Promise<void> {
   }
   const service = await startService({
     config: config.value,
+    readConfig: async () => {
+      const next = await readConfig(path);
+      if (next.ok) return next;
+      logProblems(log, next.error);
+      return err({ code: next.error.code });
+    },
     log,
     onFailure: (part, reason) => fail(log, "PART_FAILED", `${part}: ${reason}`),
   });

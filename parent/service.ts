@@ -2,27 +2,27 @@
 // apart in the opposite order: the store closes last, after everything that may still commit.
 // A part that can't start stops the start, with its code and its name.
 
-import { readFile } from "node:fs/promises";
+import { isDeepStrictEqual } from "node:util";
 import { encodeAddress } from "../shared/address.ts";
 import { ERRORS, type ErrorCode, refusal } from "../shared/errors.ts";
-import { MANIFEST_BYTES_MAX, SHUTDOWN_DEADLINE_MS } from "../shared/limits.ts";
+import { SHUTDOWN_DEADLINE_MS } from "../shared/limits.ts";
 import { err, ok, type Result } from "../shared/result.ts";
 import { startApi } from "./api/start.ts";
+import { Enclaves } from "./enclaves.ts";
+import { ActiveEnclave, closeServed, type ServedEnclave } from "./link/active-enclave.ts";
 import { startAdmin } from "./link/admin.ts";
-import { EnclaveLink } from "./link/enclave-link.ts";
-import { createFixedLocator, NitroLocator } from "./link/enclave-locator.ts";
 import { EnclavePeer } from "./link/enclave-peer.ts";
-import { Provisioner } from "./link/provision.ts";
+import type { Succession } from "./link/provision.ts";
 import { LinkSigner } from "./link/signer.ts";
-import { createBundleReader } from "./ops/bundles.ts";
+import { type ServeFailure, Upgrades } from "./link/upgrade.ts";
 import type { Config } from "./ops/config.ts";
 import { startCredentials } from "./ops/credentials.ts";
-import { type EnclaveSource, isVsockSource } from "./ops/enclave-config.ts";
+import { isVsockSource } from "./ops/enclave-config.ts";
 import { Metrics } from "./ops/metrics.ts";
 import { watchParts } from "./ops/part-metrics.ts";
 import { startOps } from "./ops/server.ts";
 import { openVsock } from "./platform/vsock.ts";
-import type { Credentials, EnclaveLocator, Log } from "./ports.ts";
+import type { Log } from "./ports.ts";
 import { startRelay } from "./relay/relay.ts";
 import { startStore } from "./store/store.ts";
 
@@ -37,6 +37,8 @@ export type Service = {
 
 export type ServiceOptions = {
   readonly config: Config;
+  /** The file anew, for an upgrade. */
+  readonly readConfig: () => Promise<Result<Config, ServeFailure>>;
   readonly log: Log;
   /** A part has failed that the parent can't do without. */
   readonly onFailure: (part: string, reason: string) => void;
@@ -71,13 +73,12 @@ export async function startService(
 }
 
 async function startParts(
-  { config, log, onFailure }: ServiceOptions,
+  options: ServiceOptions,
   closings: Closings,
 ): Promise<Result<Service, StartRefusal>> {
+  const { config, log, onFailure } = options;
   const vsock = await checkVsock(config);
   if (!vsock.ok) return vsock;
-  const manifest = await readManifest(config.manifest);
-  if (!manifest.ok) return manifest;
   const peer = new EnclavePeer();
   const store = await startStore({ ...config.store, peer, log });
   if (!store.ok) return err({ code: store.error.code, reason: `store ${config.store.path}` });
@@ -90,28 +91,23 @@ async function startParts(
   if (!relay.ok) return relay;
   closings.add(() => relay.value.close());
 
-  const link = new EnclaveLink(createLocator(config.enclave, peer, log));
-  let credentials: Credentials | null = null;
-  const readBundles = createBundleReader({
-    sources: config.bundles,
-    credentials: () => credentials,
-  });
-  const provisioner = new Provisioner({ link, manifest: manifest.value, readBundles, log });
-  closings.add(() => provisioner.close());
-  const signer = new LinkSigner(link, provisioner, () => {
+  const served = await serveEnclaves(options, peer, closings);
+  if (!served.ok) return served;
+  const { active, enclaves, upgrades } = served.value;
+  const signer = new LinkSigner(active, () => {
     const code = store.value.stats()?.code ?? null;
     return code === null ? null : refusal(code);
   });
   const admin = await listening(
     "admin.listen",
-    startAdmin(config.admin.listen, link, store.value, log),
+    startAdmin(config.admin.listen, { active, store: store.value, upgrades, log }),
   );
   if (!admin.ok) return admin;
   closings.add(() => admin.value.close());
 
   const metrics = new Metrics();
   metrics.watch(signer);
-  watchParts(metrics.registry, { store: store.value, link, peer, relay: relay.value });
+  watchParts(metrics.registry, { store: store.value, active, peer, relay: relay.value });
   const api = await startApi({ config: config.api, signer, log, metrics });
   if (!api.ok) return err(named("api", api.error));
   closings.add(() => api.value.close(SHUTDOWN_DEADLINE_MS));
@@ -119,18 +115,15 @@ async function startParts(
   if (!ops.ok) return err(named("ops", ops.error));
   closings.add(() => ops.value.close());
 
-  provisioner.start();
+  active.present.provisioner.start();
   const feed = startCredentials(
     config.credentials,
-    (latest) => {
-      credentials = latest;
-      provisioner.setCredentials(latest);
-    },
+    (latest) => enclaves.setCredentials(latest),
     log,
   );
   closings.add(() => feed.stop());
   log.info("parent.listening", { address: encodeAddress(api.value.address) });
-  const reloadBundles = (): void => provisioner.requestReload();
+  const reloadBundles = (): void => active.present.provisioner.requestReload();
   return ok({
     reloadBundles,
     reload: async (next) => {
@@ -144,6 +137,34 @@ async function startParts(
   });
 }
 
+type ServedEnclaves = {
+  readonly enclaves: Enclaves;
+  readonly active: ActiveEnclave;
+  readonly upgrades: Upgrades;
+};
+
+/** The enclave of the configuration, not started, and what it takes to upgrade to another. */
+async function serveEnclaves(
+  { config, readConfig, log }: ServiceOptions,
+  peer: EnclavePeer,
+  closings: Closings,
+): Promise<Result<ServedEnclaves, StartRefusal>> {
+  const enclaves = new Enclaves(peer, log);
+  const first = await enclaves.serve(config);
+  if (!first.ok) return first;
+  const active = new ActiveEnclave(first.value);
+  closings.add(() => closeServed(active.present));
+  const serve = async (succession: Succession): Promise<Result<ServedEnclave, ServeFailure>> => {
+    const next = await readConfig();
+    if (!next.ok) return next;
+    const isSame = isDeepStrictEqual(next.value.enclave, active.present.source);
+    return isSame ? err({ code: "UPGRADE_SAME" }) : enclaves.serve(next.value, succession);
+  };
+  const upgrades = new Upgrades({ active, log, serve });
+  closings.add(() => upgrades.close());
+  return ok({ enclaves, active, upgrades });
+}
+
 /** Said once and at the start: later it would only look like an enclave that does not answer. */
 async function checkVsock(config: Config): Promise<Result<null, StartRefusal>> {
   const listens = [config.store.listen, config.relay.listen];
@@ -153,21 +174,6 @@ async function checkVsock(config: Config): Promise<Result<null, StartRefusal>> {
   if (vsock.ok) return ok(null);
   const { code } = vsock.error;
   return err({ code, reason: ERRORS[code].text });
-}
-
-function createLocator(source: EnclaveSource, peer: EnclavePeer, log: Log): EnclaveLocator {
-  if (source.kind === "address") return createFixedLocator(source.address, peer);
-  return new NitroLocator({ name: source.name, cliPath: source.cliPath, peer, log });
-}
-
-async function readManifest(path: string): Promise<Result<Uint8Array, StartRefusal>> {
-  try {
-    const bytes = await readFile(path);
-    const isFitting = bytes.length > 0 && bytes.length <= MANIFEST_BYTES_MAX;
-    return isFitting ? ok(bytes) : err({ code: "MANIFEST_MALFORMED", reason: path });
-  } catch {
-    return err({ code: "CONFIG_UNREADABLE", reason: path });
-  }
 }
 
 /** A listener that rejects can't listen. */

@@ -142,6 +142,15 @@ export const ERRORS = {
     number: 844,
     text: "the order was made for another record than the present one",
   },
+  UPGRADE_RUNNING: { number: 850, text: "an upgrade is running already" },
+  UPGRADE_SAME: { number: 851, text: "the configuration names the enclave that serves already" },
+  UPGRADE_KEYS: { number: 852, text: "the successor does not hold exactly the present keys" },
+  UPGRADE_MISMATCH: {
+    number: 853,
+    text: "the successor's manifest names another network or another state store",
+  },
+  UPGRADE_ABORTED: { number: 854, text: "the upgrade was aborted" },
+  UPGRADE_LATE: { number: 855, text: "no upgrade can be aborted: none runs, or it hands over" },
 
   // 900: the parent's own edge
   HTTP_MALFORMED: { number: 900, text: "the HTTP request is malformed" },

@@ -6,12 +6,15 @@ import type { Server, Socket } from "node:net";
 import type { Address } from "../../shared/address.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { ADMIN_DEADLINE_MS, LINK_COUNT_MAX } from "../../shared/limits.ts";
+import { ok } from "../../shared/result.ts";
 import { Answerer, type Handlers } from "../../shared/wire/link.ts";
 import { ENCLAVE_METHODS, type EthereumState, PARENT_METHODS } from "../../shared/wire/methods.ts";
 import { listenOn } from "../platform/socket.ts";
 import type { Log, LogFields } from "../ports.ts";
 import type { Store } from "../store/store.ts";
+import type { ActiveEnclave } from "./active-enclave.ts";
 import type { EnclaveLink } from "./enclave-link.ts";
+import type { Upgrades } from "./upgrade.ts";
 
 const ADMIN_METHODS = {
   status: ENCLAVE_METHODS.status,
@@ -26,32 +29,48 @@ const ADMIN_METHODS = {
 
 export type Admin = { close(): void };
 
+export type AdminParts = {
+  readonly active: ActiveEnclave;
+  readonly store: Pick<Store, "receiptsAfter">;
+  readonly upgrades: Pick<Upgrades, "start" | "show" | "abort">;
+  readonly log: Log;
+};
+
 /** Rejects when the address can't be listened on. */
 export async function startAdmin(
   address: Address,
-  link: EnclaveLink,
-  store: Pick<Store, "receiptsAfter">,
-  log: Log,
+  { active, store, upgrades, log }: AdminParts,
 ): Promise<Admin> {
+  const call: EnclaveLink["call"] = (name, params, deadlineMs) =>
+    active.present.link.call(name, params, deadlineMs);
   const handlers: Handlers<typeof ADMIN_METHODS> = {
-    status: (params) => link.call("status", params, ADMIN_DEADLINE_MS),
-    "keys.list": (params) => link.call("keys.list", params, ADMIN_DEADLINE_MS),
-    "state.show": (params) => link.call("state.show", params, ADMIN_DEADLINE_MS),
-    "state.init": (params) => link.call("state.init", params, ADMIN_DEADLINE_MS),
-    "state.import": (params) => link.call("state.import", params, ADMIN_DEADLINE_MS),
+    status: (params) => call("status", params, ADMIN_DEADLINE_MS),
+    "keys.list": (params) => call("keys.list", params, ADMIN_DEADLINE_MS),
+    "state.show": (params) => call("state.show", params, ADMIN_DEADLINE_MS),
+    "state.init": (params) => call("state.init", params, ADMIN_DEADLINE_MS),
+    "state.import": (params) => call("state.import", params, ADMIN_DEADLINE_MS),
     "state.retire": async (params) => {
-      const retired = await link.call("state.retire", params, ADMIN_DEADLINE_MS);
+      const retired = await call("state.retire", params, ADMIN_DEADLINE_MS);
       if (!retired.ok) return retired;
       for (const { state } of retired.value) log.info("state.retired", fieldsOf(state));
       return retired;
     },
     "state.override": async (params) => {
-      const overridden = await link.call("state.override", params, ADMIN_DEADLINE_MS);
+      const overridden = await call("state.override", params, ADMIN_DEADLINE_MS);
       // At error level: a floor that was lowered is to wake somebody.
       if (overridden.ok) log.error("state.overridden", fieldsOf(overridden.value));
       return overridden;
     },
     "receipts.read": ({ after }) => store.receiptsAfter(after),
+    "upgrade.start": async () => {
+      const started = await upgrades.start();
+      return started.ok ? ok({}) : started;
+    },
+    "upgrade.show": () => ok(upgrades.show()),
+    "upgrade.abort": () => {
+      const aborted = upgrades.abort();
+      return aborted.ok ? ok({}) : aborted;
+    },
   };
   const sockets = new Set<Socket>();
   const server: Server = await listenOn(address, (socket) => {

@@ -8,12 +8,12 @@ import { LINK_PORT } from "../../shared/nitro-ports.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { EnclaveLocator, LocateRefusal, Log } from "../ports.ts";
 import { Backoff, type BackoffBounds } from "./backoff.ts";
-import type { EnclavePeer } from "./enclave-peer.ts";
+import type { PeerSeat } from "./enclave-peer.ts";
 import { type ListedEnclave, listEnclaves, type NitroCliRefusal } from "./nitro-cli.ts";
 
 /** An address that does not change. */
-export function createFixedLocator(address: Address, peer?: EnclavePeer): EnclaveLocator {
-  if (address.kind === "vsock") peer?.allow(address.cid);
+export function createFixedLocator(address: Address, seat?: PeerSeat): EnclaveLocator {
+  if (address.kind === "vsock") seat?.allow(address.cid);
   return { locate: () => Promise.resolve(ok(address)) };
 }
 
@@ -22,7 +22,7 @@ export type NitroLocatorOptions = {
   readonly name: string;
   /** Absolute path of nitro-cli. */
   readonly cliPath: string;
-  readonly peer: EnclavePeer;
+  readonly seat: PeerSeat;
   readonly log: Log;
   /** For tests: instead of running nitro-cli, and the time in ms. */
   readonly list?: () => Promise<Result<readonly ListedEnclave[], NitroCliRefusal>>;
@@ -63,16 +63,16 @@ export class NitroLocator implements EnclaveLocator {
   }
 
   #take(enclaves: readonly ListedEnclave[]): Result<Address, LocateRefusal> {
-    const { name, peer, log } = this.#options;
+    const { name, seat, log } = this.#options;
     const found = decideEnclave(enclaves, name);
     if (!found.ok) {
       // What had been found is not there any more, or can't be told from another.
-      peer.allowNobody();
+      seat.allowNobody();
       return this.#fail(found.error);
     }
     const { id, cid, isConsoleOpen } = found.value;
     const address: Address = { kind: "vsock", cid, port: LINK_PORT };
-    peer.allow(cid);
+    seat.allow(cid);
     if (id !== this.#loggedId) {
       const fields = { address: encodeAddress(address) };
       if (isConsoleOpen) log.warn("enclave.debug-mode", fields);

@@ -23,6 +23,15 @@ export type ProvisionOptions = {
   readonly retry?: BackoffBounds;
   /** How often bundles that failed are read and tried again while others serve. */
   readonly bundleRetry?: BackoffBounds;
+  /** Of an enclave that is to take over from another one. */
+  readonly succession?: Succession;
+};
+
+export type Succession = {
+  /** Instead of `state.open`: brings an enclave whose bundles are open to Ready, when it may. */
+  openState(status: EnclaveStatus): Promise<Result<null, Refusal>>;
+  /** It is Ready, and its keys are listed. */
+  onReady(): void;
 };
 
 const RETRY: BackoffBounds = { minMs: 250, maxMs: 4000 };
@@ -57,7 +66,8 @@ export class Provisioner {
   #isStarted = false;
   #isRunning = false;
   #isAskedAgain = false;
-  #isClosed = false;
+  #isHalted = false;
+  readonly #succession: Succession | null;
 
   constructor(options: ProvisionOptions) {
     this.#link = options.link;
@@ -67,6 +77,7 @@ export class Provisioner {
     this.#log = options.log;
     this.#backoff = new Backoff(options.retry ?? RETRY);
     this.#bundleBackoff = new Backoff(options.bundleRetry ?? BUNDLE_RETRY);
+    this.#succession = options.succession ?? null;
   }
 
   start(): void {
@@ -74,9 +85,14 @@ export class Provisioner {
     this.#link.start(() => this.#changed());
   }
 
-  close(): void {
-    this.#isClosed = true;
+  /** Does nothing more for this enclave, and says of it what it said last; the link stays. */
+  halt(): void {
+    this.#isHalted = true;
     if (this.#retry !== null) clearTimeout(this.#retry);
+  }
+
+  close(): void {
+    this.halt();
     this.#link.close();
   }
 
@@ -116,6 +132,7 @@ export class Provisioner {
   }
 
   #changed(): void {
+    if (this.#isHalted) return;
     const status = this.#link.status();
     if (status !== null && !this.#isReadyBoot(status) && this.#readyBootId !== null) {
       this.#readyBootId = null;
@@ -138,7 +155,7 @@ export class Provisioner {
 
   async #run(): Promise<void> {
     this.#isRunning = true;
-    while (this.#isAskedAgain && !this.#isClosed) {
+    while (this.#isAskedAgain && !this.#isHalted) {
       this.#isAskedAgain = false;
       await this.#step();
     }
@@ -185,7 +202,7 @@ export class Provisioner {
   }
 
   #retryLater(backoff: Backoff): void {
-    if (this.#isClosed) return;
+    if (this.#isHalted) return;
     this.#retry = setTimeout(() => this.#wake(), backoff.nextMs());
   }
 
@@ -213,6 +230,7 @@ export class Provisioner {
         ...floorFields(status.value),
       });
     }
+    this.#succession?.onReady();
     return loaded;
   }
 
@@ -281,11 +299,24 @@ export class Provisioner {
 
   async #openState(): Promise<Result<EnclaveStatus, Refusal>> {
     const status = await this.#link.refreshStatus();
-    if (!status.ok || status.value.phase === "Ready") return status;
-    const opened = await this.#link.call("state.open", { handover: null }, STATE_OPEN_DEADLINE_MS);
-    if (!opened.ok) return opened;
-    return this.#link.refreshStatus();
+    if (!status.ok) return status;
+    if (this.#succession !== null) {
+      const opened = await this.#succession.openState(status.value);
+      return opened.ok ? this.#link.refreshStatus() : opened;
+    }
+    if (status.value.phase === "Ready") return status;
+    const opened = await openState(this.#link, null);
+    return opened.ok ? this.#link.refreshStatus() : opened;
   }
+}
+
+/** Whether the state counts as handed over; `handover` is the predecessor's document. */
+export async function openState(
+  link: EnclaveLink,
+  handover: Uint8Array | null,
+): Promise<Result<boolean, Refusal>> {
+  const opened = await link.call("state.open", { handover }, STATE_OPEN_DEADLINE_MS);
+  return opened.ok ? ok(opened.value.isHandedOver) : opened;
 }
 
 function reloaded(outcome: Result<readonly BundleFailure[], Refusal>): ReloadState {

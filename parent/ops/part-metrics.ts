@@ -2,7 +2,7 @@
 // their numbers are read when somebody scrapes.
 
 import { Counter, type Registry } from "prom-client";
-import type { EnclaveLink } from "../link/enclave-link.ts";
+import type { ActiveEnclave } from "../link/active-enclave.ts";
 import type { EnclavePeer } from "../link/enclave-peer.ts";
 import { RELAY_CODES, type Relay } from "../relay/relay.ts";
 import type { Store, StoreStats } from "../store/store.ts";
@@ -10,7 +10,7 @@ import { watchCounter, watchGauge } from "./metrics.ts";
 
 export type WatchedParts = {
   readonly store: Store;
-  readonly link: EnclaveLink;
+  readonly active: ActiveEnclave;
   readonly peer: EnclavePeer;
   readonly relay: Relay;
 };
@@ -24,7 +24,7 @@ export function watchParts(registry: Registry, parts: WatchedParts): void {
     gauge: (name, help, read) => watchGauge(registry, name, help, read),
   };
   watchStore(watches, parts.store);
-  watchLink(watches, parts.link, parts.peer);
+  watchLink(watches, parts.active, parts.peer);
   watchRelay(watches, parts.relay);
   watchRelayRefusals(registry, parts.relay);
 }
@@ -72,23 +72,22 @@ function watchStore({ total, gauge }: Watches, store: Store): void {
   );
 }
 
-function watchLink({ total, gauge }: Watches, link: EnclaveLink, peer: EnclavePeer): void {
-  gauge("redoubt_link_up", "1 when the enclave answers", () => (link.status() === null ? 0 : 1));
-  total(
-    "redoubt_link_connects_total",
-    "Connections to the enclave",
-    () => link.stats().connectCount,
+function watchLink({ total, gauge }: Watches, active: ActiveEnclave, peer: EnclavePeer): void {
+  const stats = () => active.present.link.stats();
+  gauge("redoubt_link_up", "1 when the enclave answers", () =>
+    active.present.link.status() === null ? 0 : 1,
   );
-  total("redoubt_link_losses_total", "Connections that broke", () => link.stats().lossCount);
+  total("redoubt_link_connects_total", "Connections to the enclave", () => stats().connectCount);
+  total("redoubt_link_losses_total", "Connections that broke", () => stats().lossCount);
   total(
     "redoubt_link_locate_failures_total",
     "Times that the enclave could not be found by its name",
-    () => link.stats().locateFailureCount,
+    () => stats().locateFailureCount,
   );
   gauge(
     "redoubt_enclave_cid",
-    "The CID that may connect to store and relay over vsock; 0: none",
-    () => peer.cid ?? 0,
+    "The CID of the enclave that signs, which may connect to store and relay; 0: none",
+    () => active.present.seat.cid ?? 0,
   );
   total(
     "redoubt_vsock_refusals_total",

@@ -15,6 +15,7 @@ import {
   type LoggedLine,
   PARENT_METHODS,
   type ParamsOf,
+  type UpgradeState,
 } from "../../shared/wire/methods.ts";
 
 /** Relative to the caller's folder, which may be deeper than a socket's path may be long. */
@@ -45,6 +46,9 @@ export function parseAdminPath(option: string | undefined): Result<string, "ADDR
 export interface ParentAdmin extends Admin {
   /** The next page of the log of receipts, from after the line with this id on. */
   readReceipts(after: number): Promise<Lines>;
+  startUpgrade(): Promise<Result<unknown, Refusal>>;
+  showUpgrade(): Promise<Result<UpgradeState, Refusal>>;
+  abortUpgrade(): Promise<Result<unknown, Refusal>>;
 }
 
 export async function openAdmin(path: string): Promise<Result<ParentAdmin, Refusal<"LINK_DOWN">>> {
@@ -62,9 +66,12 @@ export async function openAdmin(path: string): Promise<Result<ParentAdmin, Refus
   });
   socket.on("close", close);
   return ok({
+    call: (name, params) => caller.call(name, params, performance.now(), ADMIN_DEADLINE_MS),
     readReceipts: (after) =>
       caller.call("receipts.read", { after }, performance.now(), ADMIN_DEADLINE_MS),
-    call: (name, params) => caller.call(name, params, performance.now(), ADMIN_DEADLINE_MS),
+    startUpgrade: () => caller.call("upgrade.start", {}, performance.now(), ADMIN_DEADLINE_MS),
+    showUpgrade: () => caller.call("upgrade.show", {}, performance.now(), ADMIN_DEADLINE_MS),
+    abortUpgrade: () => caller.call("upgrade.abort", {}, performance.now(), ADMIN_DEADLINE_MS),
     close,
   });
 }

@@ -10,10 +10,11 @@ import { command as policy } from "./policy.ts";
 import { command as seal } from "./seal.ts";
 import { command as state } from "./state.ts";
 import { command as table } from "./table.ts";
+import { command as upgrade } from "./upgrade.ts";
 import { command as verify } from "./verify.ts";
 
 /** In the order of an installation. */
-const COMMANDS: readonly Command[] = [measure, policy, table, seal, state, audit, verify];
+const COMMANDS: readonly Command[] = [measure, policy, table, seal, state, upgrade, audit, verify];
 
 function usage(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));

@@ -334,6 +334,28 @@ export const PARENT_METHODS = {
       RECEIPT_PAGE_COUNT_MAX,
     ),
   ),
+  /**
+   * Has another enclave, which the configuration file names by now, take over from the present one
+   * (docs/upgrade.md). Answered when it has begun.
+   */
+  "upgrade.start": method(nothing, nothing),
+  "upgrade.show": method(
+    nothing,
+    recordField({
+      /** One of UPGRADE_PHASES. */
+      phase: textField(16),
+      /** Why it is not further, or why it ended; null when there is nothing to say. */
+      code: nullableField(textField(64)),
+      /** When it is completed: whether the new enclave refuses what is near the present for now. */
+      hasFloor: nullableField(flagField),
+    }),
+  ),
+  /** Leaves everything as it was; refused with UPGRADE_LATE once the state is being handed over. */
+  "upgrade.abort": method(nothing, nothing),
 } as const;
+
+export const UPGRADE_PHASES = ["none", "preparing", "switching", "completed", "aborted"] as const;
+export type UpgradePhase = (typeof UPGRADE_PHASES)[number];
+export type UpgradeState = AnswerOf<(typeof PARENT_METHODS)["upgrade.show"]>;
 
 export type LoggedLine = AnswerOf<(typeof PARENT_METHODS)["receipts.read"]>[number];

@@ -6,8 +6,6 @@ import { join } from "node:path";
 import { KIND_RULES } from "../../../enclave/core/chains/ethereum/kind-rule.ts";
 import { ALLOWED, NEXT, type Phase } from "../../../enclave/core/phase.ts";
 import { HTTP_STATUS } from "../../../parent/api/status.ts";
-import { EnclaveLink } from "../../../parent/link/enclave-link.ts";
-import { createFixedLocator } from "../../../parent/link/enclave-locator.ts";
 import { EnclavePeer } from "../../../parent/link/enclave-peer.ts";
 import { Metrics } from "../../../parent/ops/metrics.ts";
 import { type WatchedParts, watchParts } from "../../../parent/ops/part-metrics.ts";
@@ -18,6 +16,7 @@ import { DETAIL_NAMES, ERRORS, isErrorCode } from "../../../shared/errors.ts";
 import * as limits from "../../../shared/limits.ts";
 import { IS_DEFAULT_OPERATION, OPERATION_KINDS } from "../../../shared/operation.ts";
 import { ok } from "../../../shared/result.ts";
+import { activeAt } from "../../fakes/served-enclave.ts";
 import { FakeSigner } from "../../fakes/signer.ts";
 import { ROOT } from "./page.ts";
 
@@ -137,7 +136,7 @@ const SILENT_PARTS: WatchedParts = {
     onFailure: () => {},
     close: () => Promise.resolve(),
   },
-  link: new EnclaveLink(createFixedLocator({ kind: "unix", path: "/nowhere" })),
+  active: activeAt("/nowhere"),
   peer: new EnclavePeer(),
   relay: {
     address: { kind: "tcp", host: "127.0.0.1", port: 0 },

@@ -5,16 +5,16 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { startAdmin } from "../../../../parent/link/admin.ts";
-import { EnclaveLink } from "../../../../parent/link/enclave-link.ts";
-import { createFixedLocator } from "../../../../parent/link/enclave-locator.ts";
-import { ok } from "../../../../shared/result.ts";
+import { type AdminParts, startAdmin } from "../../../../parent/link/admin.ts";
+import { refusal } from "../../../../shared/errors.ts";
+import { err, ok } from "../../../../shared/result.ts";
 import {
   ENCLAVE_METHODS,
   type EnclaveMethod,
   PARENT_METHODS,
 } from "../../../../shared/wire/methods.ts";
 import { FakeEnclave } from "../../../fakes/fake-enclave.ts";
+import { activeAt } from "../../../fakes/served-enclave.ts";
 import { SilentLog } from "../../../fakes/silent-log.ts";
 import { callerTo } from "../../../fakes/test-caller.ts";
 import { until } from "../../../fakes/until.ts";
@@ -28,19 +28,27 @@ const CREDENTIALS = {
   expirationMs: 0,
 };
 
-test("the admin socket passes on its seven methods, refuses the others, and is the owner's only", async () => {
+test("the admin socket passes on its seven methods, answers for the parent, refuses the others, and is the owner's only", async () => {
   const folder = mkdtempSync(join(tmpdir(), "admin-"));
   const enclave = new FakeEnclave(join(folder, "enclave.sock"));
   await enclave.listen();
-  const link = new EnclaveLink(
-    createFixedLocator({ kind: "unix", path: join(folder, "enclave.sock") }),
-  );
+  const active = activeAt(join(folder, "enclave.sock"));
+  const { link } = active.present;
   link.start(() => {});
   await until(() => link.status() !== null);
   const address = { kind: "unix", path: join(folder, "admin.sock") } as const;
   const line = { id: 8, scope: new Uint8Array(32), key: KEY, seq: 1, receipt: new Uint8Array(1) };
   const store = { receiptsAfter: (id: number) => Promise.resolve(ok(id === 7 ? [line] : [])) };
-  const admin = await startAdmin(address, link, store, new SilentLog());
+  const asked: string[] = [];
+  const upgrades: AdminParts["upgrades"] = {
+    start: () => {
+      asked.push("start");
+      return Promise.resolve(ok(null));
+    },
+    show: () => ({ phase: "preparing", code: "KMS_DENIED", hasFloor: null }),
+    abort: () => err(refusal("UPGRADE_LATE")),
+  };
+  const admin = await startAdmin(address, { active, store, upgrades, log: new SilentLog() });
   assert.equal(statSync(address.path).mode & 0o777, 0o600);
   const { caller, socket } = await callerTo({ ...ENCLAVE_METHODS, ...PARENT_METHODS }, address);
 
@@ -58,6 +66,13 @@ test("the admin socket passes on its seven methods, refuses the others, and is t
   const order = { order: new Uint8Array(1), signatures: [] };
   const overridden = await caller.call("state.override", order, 0, DEADLINE_MS);
   assert.equal(overridden.ok ? "answered" : overridden.error.code, "OVERRIDE_DISABLED");
+
+  assert.ok((await caller.call("upgrade.start", {}, 0, DEADLINE_MS)).ok);
+  assert.deepEqual(asked, ["start"]);
+  const shown = await caller.call("upgrade.show", {}, 0, DEADLINE_MS);
+  assert.deepEqual(shown.ok ? shown.value : shown.error, upgrades.show());
+  const aborted = await caller.call("upgrade.abort", {}, 0, DEADLINE_MS);
+  assert.equal(aborted.ok ? "answered" : aborted.error.code, "UPGRADE_LATE");
 
   const body = new Uint8Array(1);
   const ask = { dialect: 0, key: KEY, kinds: 1, body };

@@ -44,21 +44,21 @@ for (const [what, list, found] of CASES) {
 }
 
 test("a fixed vsock address is located at once, and its CID is let in", async () => {
-  const peer = new EnclavePeer();
+  const seat = new EnclavePeer().takeSeat();
   const address = { kind: "vsock", cid: 42, port: 8000 } as const;
-  const locator = createFixedLocator(address, peer);
-  assert.equal(peer.cid, 42);
+  const locator = createFixedLocator(address, seat);
+  assert.equal(seat.cid, 42);
   assert.deepEqual(await locator.locate(), ok(address));
 });
 
 test("a fixed address that is not vsock lets no CID in", () => {
-  const peer = new EnclavePeer();
-  createFixedLocator({ kind: "unix", path: "/run/x.sock" }, peer);
-  assert.equal(peer.cid, null);
+  const seat = new EnclavePeer().takeSeat();
+  createFixedLocator({ kind: "unix", path: "/run/x.sock" }, seat);
+  assert.equal(seat.cid, null);
 });
 
 class Bench {
-  readonly peer = new EnclavePeer();
+  readonly seat = new EnclavePeer().takeSeat();
   readonly log = new SilentLog();
   readonly locator: NitroLocator;
   list: readonly ListedEnclave[] | null = [];
@@ -69,7 +69,7 @@ class Bench {
     this.locator = new NitroLocator({
       name: "redoubt",
       cliPath: "/nonexistent",
-      peer: this.peer,
+      seat: this.seat,
       log: this.log,
       nowMs: () => this.nowMs,
       list: () => {
@@ -103,15 +103,15 @@ test("the locator follows an enclave that comes back with another CID", async ()
   const bench = new Bench();
   bench.list = [RUNNING];
   assert.equal(await bench.locate(), "vsock://16:8000");
-  assert.equal(bench.peer.cid, 16);
+  assert.equal(bench.seat.cid, 16);
   bench.later();
   bench.list = [];
   assert.equal(await bench.locate(), "ENCLAVE_ABSENT");
-  assert.equal(bench.peer.cid, null, "nobody has the CID of an enclave that is gone");
+  assert.equal(bench.seat.cid, null, "nobody has the CID of an enclave that is gone");
   bench.later();
   bench.list = [SECOND];
   assert.equal(await bench.locate(), "vsock://20:8000");
-  assert.equal(bench.peer.cid, 20);
+  assert.equal(bench.seat.cid, 20);
   assert.deepEqual(bench.events(), [
     "enclave.located vsock://16:8000",
     "enclave.not-located ENCLAVE_ABSENT",
@@ -144,11 +144,11 @@ test("the locator keeps the peer when nitro-cli fails, and lets nobody in when t
   bench.later();
   bench.list = null;
   assert.equal(await bench.locate(), "NITRO_CLI_FAILED");
-  assert.equal(bench.peer.cid, 16);
+  assert.equal(bench.seat.cid, 16);
   bench.later();
   bench.list = [RUNNING, SECOND];
   assert.equal(await bench.locate(), "ENCLAVE_AMBIGUOUS");
-  assert.equal(bench.peer.cid, null);
+  assert.equal(bench.seat.cid, null);
 });
 
 test("the locator says a failure once, with its reason, and the same address once", async () => {
@@ -233,9 +233,9 @@ async function locateWith(context: TestContext, enclaves: readonly object[]): Pr
   const cli = new FakeNitroCli();
   context.after(() => cli.remove());
   cli.answer(enclaves);
-  const peer = new EnclavePeer();
+  const seat = new EnclavePeer().takeSeat();
   const log = new SilentLog();
-  const locator = new NitroLocator({ name: "redoubt", cliPath: cli.path, peer, log });
+  const locator = new NitroLocator({ name: "redoubt", cliPath: cli.path, seat, log });
   const located = await locator.locate();
   return located.ok ? encodeAddress(located.value) : located.error.code;
 }
@@ -255,9 +255,9 @@ test("the locator runs the program that the configuration names", async (context
 test("the locator sees through the program that an enclave was started again", async (context) => {
   const cli = new FakeNitroCli();
   context.after(() => cli.remove());
-  const peer = new EnclavePeer();
+  const seat = new EnclavePeer().takeSeat();
   let nowMs = 0;
-  const options = { name: "redoubt", cliPath: cli.path, peer, log: new SilentLog() };
+  const options = { name: "redoubt", cliPath: cli.path, seat, log: new SilentLog() };
   const locator = new NitroLocator({ ...options, nowMs: () => nowMs });
   const seen: string[] = [];
   for (const answer of [
@@ -269,7 +269,7 @@ test("the locator sees through the program that an enclave was started again", a
   ]) {
     answer();
     const located = await locator.locate();
-    seen.push(`${located.ok ? encodeAddress(located.value) : located.error.code} ${peer.cid}`);
+    seen.push(`${located.ok ? encodeAddress(located.value) : located.error.code} ${seat.cid}`);
     nowMs += 2000;
   }
   assert.deepEqual(seen, [

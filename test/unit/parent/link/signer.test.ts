@@ -5,23 +5,16 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { EnclaveLink } from "../../../../parent/link/enclave-link.ts";
-import { createFixedLocator } from "../../../../parent/link/enclave-locator.ts";
-import { Provisioner } from "../../../../parent/link/provision.ts";
+import type { ActiveEnclave } from "../../../../parent/link/active-enclave.ts";
+import type { Provisioner } from "../../../../parent/link/provision.ts";
 import { LinkSigner } from "../../../../parent/link/signer.ts";
 import type { ErrorCode } from "../../../../shared/errors.ts";
 import { fakeBundle } from "../../../fakes/fake-bundle.ts";
 import { FakeEnclave } from "../../../fakes/fake-enclave.ts";
-import { SilentLog } from "../../../fakes/silent-log.ts";
+import { activeAt } from "../../../fakes/served-enclave.ts";
 import { until } from "../../../fakes/until.ts";
 
 const BUNDLE = { name: "a", ...fakeBundle(1, [10]) };
-const CREDENTIALS = {
-  accessKeyId: "id",
-  secretAccessKey: "secret",
-  sessionToken: null,
-  expirationMs: 0,
-};
 
 let folder = "";
 let enclave: FakeEnclave;
@@ -40,26 +33,20 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-function provisionerOf(link: EnclaveLink): Provisioner {
-  const provisioner = new Provisioner({
-    link,
-    manifest: Uint8Array.of(1),
-    log: new SilentLog(),
-    readBundles: () => Promise.resolve({ bundles: [BUNDLE], failures: [] }),
+function active(): ActiveEnclave {
+  const served = activeAt(join(folder, "enclave.sock"), {
+    provision: { readBundles: () => Promise.resolve({ bundles: [BUNDLE], failures: [] }) },
   });
-  provisioner.setCredentials(CREDENTIALS);
-  started.push(provisioner);
-  return provisioner;
+  started.push(served.present.provisioner);
+  return served;
 }
 
 test("the signer passes bodies on as they are, and answers with the kind's name", async () => {
-  const link = new EnclaveLink(
-    createFixedLocator({ kind: "unix", path: join(folder, "enclave.sock") }),
-  );
-  const provisioner = provisionerOf(link);
+  const enclaves = active();
+  const { provisioner } = enclaves.present;
   let storeCode: ErrorCode | null = null;
   const storeRefusal = () => (storeCode === null ? null : { code: storeCode });
-  const signer = new LinkSigner(link, provisioner, storeRefusal);
+  const signer = new LinkSigner(enclaves, storeRefusal);
   const body = Uint8Array.of(7, 8, 9);
   const ask = { dialect: "web3signer", key: new Uint8Array(48), kinds: 0xffff, body } as const;
   const refused = await signer.sign(ask);
@@ -81,11 +68,9 @@ test("the signer passes bodies on as they are, and answers with the kind's name"
 });
 
 test("bodies beyond what the link takes are LINK_BUSY at once", async () => {
-  const link = new EnclaveLink(
-    createFixedLocator({ kind: "unix", path: join(folder, "enclave.sock") }),
-  );
-  const provisioner = provisionerOf(link);
-  const signer = new LinkSigner(link, provisioner);
+  const enclaves = active();
+  const { link, provisioner } = enclaves.present;
+  const signer = new LinkSigner(enclaves);
   provisioner.start();
   await until(() => signer.notReady() === null);
   enclave.silent.add("sign");

@@ -99,7 +99,7 @@ test("the relay is the same over vsock: half-closes, bytes, the allow-list and w
 }, async (context) => {
   assert(pairs !== null);
   const peer = new EnclavePeer();
-  peer.allow(16);
+  peer.takeSeat().allow(16);
   const { relay } = await startBench(
     context,
     (socket) => void readAll(socket).then((request) => socket.end(request)),

@@ -1,0 +1,82 @@
+// Makes what the parent has for one enclave, out of the configuration: for the enclave of the
+// start, and for its successor in an upgrade. Each of them gets the newest credentials. It must
+// never ask anything of an enclave by itself.
+
+import { readFile } from "node:fs/promises";
+import type { ErrorCode } from "../shared/errors.ts";
+import { MANIFEST_BYTES_MAX } from "../shared/limits.ts";
+import { err, ok, type Result } from "../shared/result.ts";
+import type { ServedEnclave } from "./link/active-enclave.ts";
+import { EnclaveLink } from "./link/enclave-link.ts";
+import { createFixedLocator, NitroLocator } from "./link/enclave-locator.ts";
+import type { EnclavePeer, PeerSeat } from "./link/enclave-peer.ts";
+import { Provisioner, type Succession } from "./link/provision.ts";
+import { createBundleReader } from "./ops/bundles.ts";
+import type { Config } from "./ops/config.ts";
+import type { EnclaveSource } from "./ops/enclave-config.ts";
+import type { Credentials, EnclaveLocator, Log } from "./ports.ts";
+
+/** Where the enclave is, what is measured into it, and its keys. */
+type EnclaveConfig = Pick<Config, "enclave" | "manifest" | "bundles">;
+
+export type ManifestFailure = {
+  readonly code: ErrorCode;
+  /** The path. */
+  readonly reason: string;
+};
+
+export class Enclaves {
+  readonly #peer: EnclavePeer;
+  readonly #log: Log;
+  /** Of each enclave that was ever served: those that are closed take no notice. */
+  readonly #provisioners = new Set<Provisioner>();
+  #credentials: Credentials | null = null;
+
+  constructor(peer: EnclavePeer, log: Log) {
+    this.#peer = peer;
+    this.#log = log;
+  }
+
+  /** Nothing is asked of the enclave before its provisioner is started. */
+  async serve(
+    config: EnclaveConfig,
+    succession?: Succession,
+  ): Promise<Result<ServedEnclave, ManifestFailure>> {
+    const manifest = await readManifest(config.manifest);
+    if (!manifest.ok) return manifest;
+    const log = this.#log;
+    const seat = this.#peer.takeSeat();
+    const link = new EnclaveLink(createLocator(config.enclave, seat, log));
+    const readBundles = createBundleReader({
+      sources: config.bundles,
+      credentials: () => this.#credentials,
+    });
+    const options = { link, manifest: manifest.value, readBundles, log };
+    const provisioner = new Provisioner(
+      succession === undefined ? options : { ...options, succession },
+    );
+    if (this.#credentials !== null) provisioner.setCredentials(this.#credentials);
+    this.#provisioners.add(provisioner);
+    return ok({ source: config.enclave, link, provisioner, seat });
+  }
+
+  setCredentials(latest: Credentials): void {
+    this.#credentials = latest;
+    for (const provisioner of this.#provisioners) provisioner.setCredentials(latest);
+  }
+}
+
+function createLocator(source: EnclaveSource, seat: PeerSeat, log: Log): EnclaveLocator {
+  if (source.kind === "address") return createFixedLocator(source.address, seat);
+  return new NitroLocator({ name: source.name, cliPath: source.cliPath, seat, log });
+}
+
+async function readManifest(path: string): Promise<Result<Uint8Array, ManifestFailure>> {
+  try {
+    const bytes = await readFile(path);
+    const isFitting = bytes.length > 0 && bytes.length <= MANIFEST_BYTES_MAX;
+    return isFitting ? ok(bytes) : err({ code: "MANIFEST_MALFORMED", reason: path });
+  } catch {
+    return err({ code: "CONFIG_UNREADABLE", reason: path });
+  }
+}

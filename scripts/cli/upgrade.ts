@@ -1,0 +1,157 @@
+// `redoubt upgrade`: has another enclave take over from the one that signs, and shows how far it
+// is. The parent does it and goes on with it by itself; this command starts, watches, and aborts
+// what does not get ready in time. It must never abort an upgrade that it has not started.
+
+import { setTimeout as pause } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { ERRORS, isErrorCode, type Refusal } from "../../shared/errors.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import type { UpgradeState } from "../../shared/wire/methods.ts";
+import { describeRefusal, openAdmin, type ParentAdmin, parseAdminPath } from "./admin.ts";
+import type { Command, ExitCode } from "./command.ts";
+
+const USAGE = `redoubt upgrade: another enclave takes over from the one that signs
+
+  redoubt upgrade start [--wait SECONDS] [OPTION...]
+  redoubt upgrade show [OPTION...]
+  redoubt upgrade abort [OPTION...]
+
+start has the parent read its configuration file anew. The enclave, manifest and bundles that it
+names by now are prepared while the present enclave signs; then the state is handed over, and
+requests go to the new enclave. Both have to run, and the KMS key's policy has to allow both. It
+waits until that has happened; what is not prepared in time is aborted, with everything as it was.
+show tells how far an upgrade is, or how the last one since the parent's start ended.
+abort gives up an upgrade that is still being prepared.
+
+Options
+  --wait SECONDS   how long start waits for the new enclave to be prepared (default 300)
+  --admin ADDRESS  the parent's admin socket, unix://PATH (default: that of npm start)
+  --json           one JSON document on stdout
+
+Exit codes: 0 done, 1 refused, aborted or failed, 2 wrong use. show ends with 0 whatever it shows.
+
+Example
+  redoubt upgrade start --admin unix:///run/redoubt/admin.sock
+`;
+
+export const command: Command = {
+  name: "upgrade",
+  summary: "have another enclave take over, without a missed duty",
+  usage: USAGE,
+  run,
+};
+
+type Action = "start" | "show" | "abort";
+type Request = {
+  readonly action: Action;
+  readonly waitMs: number;
+  readonly adminPath: string;
+  readonly isJson: boolean;
+};
+
+const OPTIONS = {
+  wait: { type: "string", multiple: true },
+  admin: { type: "string", multiple: true },
+  json: { type: "boolean" },
+} as const;
+const WAIT_SECONDS_DEFAULT = 300;
+const WAIT_SECONDS_MAX = 86_400;
+const POLL_MS = 200;
+
+const RUNS: Readonly<
+  Record<Action, (admin: ParentAdmin, request: Request) => Promise<Result<ExitCode, Refusal>>>
+> = { start, show, abort };
+
+async function run(args: readonly string[]): Promise<ExitCode> {
+  const request = parseRequest(args);
+  if (!request.ok) return complain(`${request.error}; see --help`, 2);
+  const { action, adminPath } = request.value;
+  const admin = await openAdmin(adminPath);
+  if (!admin.ok) return complain(`${describeRefusal(admin.error)} at ${adminPath}`, 1);
+  try {
+    const ended = await RUNS[action](admin.value, request.value);
+    return ended.ok ? ended.value : complain(describeRefusal(ended.error), 1);
+  } finally {
+    admin.value.close();
+  }
+}
+
+function parseRequest([action, ...rest]: readonly string[]): Result<Request, string> {
+  if (action !== "start" && action !== "show" && action !== "abort") {
+    return err("give start, show or abort");
+  }
+  let values: ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+  try {
+    ({ values } = parseArgs({ args: rest, options: OPTIONS, strict: true }));
+  } catch (error) {
+    return err(error instanceof Error ? error.message : "wrong options");
+  }
+  const { wait = [], admin = [] } = values;
+  if (wait.length > 1 || admin.length > 1) return err("give each option once");
+  if (wait.length > 0 && action !== "start") return err("--wait is for start");
+  const text = wait[0] ?? String(WAIT_SECONDS_DEFAULT);
+  const seconds = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (seconds < 1 || seconds > WAIT_SECONDS_MAX) {
+    return err(`--wait must be 1 to ${WAIT_SECONDS_MAX} seconds`);
+  }
+  const adminPath = parseAdminPath(admin[0]);
+  if (!adminPath.ok) return err("--admin must be unix://PATH");
+  const isJson = values.json === true;
+  return ok({ action, waitMs: seconds * 1000, adminPath: adminPath.value, isJson });
+}
+
+async function start(admin: ParentAdmin, request: Request): Promise<Result<ExitCode, Refusal>> {
+  const started = await admin.startUpgrade();
+  if (!started.ok) return started;
+  const lateMs = performance.now() + request.waitMs;
+  let shown = "";
+  for (;;) {
+    const state = await admin.showUpgrade();
+    if (!state.ok) return state;
+    const { phase, code } = state.value;
+    if (phase !== "preparing" && phase !== "switching") return ok(report(state.value, request));
+    // Nothing waits for the operator: what is said here only tells why it takes so long.
+    const line = describeState(state.value);
+    if (line !== shown && code !== null) note(line);
+    shown = line;
+    if (phase === "preparing" && performance.now() > lateMs) {
+      // Refused when it is past the point of no return since a moment ago: then it goes on.
+      const aborted = await admin.abortUpgrade();
+      if (aborted.ok) note(`not prepared within ${request.waitMs / 1000} s`);
+    }
+    await pause(POLL_MS);
+  }
+}
+
+async function show(admin: ParentAdmin, request: Request): Promise<Result<ExitCode, Refusal>> {
+  const state = await admin.showUpgrade();
+  if (!state.ok) return state;
+  report(state.value, request);
+  return ok(0);
+}
+
+async function abort(admin: ParentAdmin, request: Request): Promise<Result<ExitCode, Refusal>> {
+  const aborted = await admin.abortUpgrade();
+  return aborted.ok ? show(admin, request) : aborted;
+}
+
+function report(state: UpgradeState, { isJson }: Request): ExitCode {
+  process.stdout.write(`${isJson ? JSON.stringify(state) : describeState(state)}\n`);
+  return state.phase === "completed" ? 0 : 1;
+}
+
+function describeState({ phase, code, hasFloor }: UpgradeState): string {
+  const floor =
+    hasFloor === true ? ", with a boot floor: nothing is signed for about an epoch" : "";
+  if (code === null) return `${phase}${floor}`;
+  return `${phase}: ${code}${isErrorCode(code) ? `: ${ERRORS[code].text}` : ""}`;
+}
+
+function note(text: string): void {
+  process.stderr.write(`redoubt upgrade: ${text}\n`);
+}
+
+function complain(text: string, exitCode: ExitCode): ExitCode {
+  note(text);
+  return exitCode;
+}
