@@ -24,7 +24,7 @@ import { openState, type Succession } from "./provision.ts";
 const HOLD_MS_MAX = REQUEST_DEADLINE_MS - 1000;
 const CHALLENGE_DEADLINE_MS = 5000;
 /** For the records of keys that have not signed since the present enclave's boot. */
-const HANDOVER_DEADLINE_MS = 30_000;
+const HANDOVER_DEADLINE_MS = 10_000;
 /** How long an enclave that does not hand over is asked again, and how often. */
 const GIVE_UP_MS = 3000;
 const RETRY_MS = 200;

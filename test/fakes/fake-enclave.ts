@@ -4,6 +4,8 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Server, Socket } from "node:net";
 import { listenOn } from "../../parent/platform/socket.ts";
+import { sampleMeasurements } from "../../scripts/local/nsm-simulator.ts";
+import { manifestPcr } from "../../shared/attestation/pcr.ts";
 import { parseBundle } from "../../shared/bundle/format.ts";
 import { concatBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
@@ -11,6 +13,7 @@ import { type ErrorCode, type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { Answerer, type Handlers } from "../../shared/wire/link.ts";
 import { type AnswerOf, ENCLAVE_METHODS, type EnclaveMethod } from "../../shared/wire/methods.ts";
+import { documentOf, pcrsOf } from "./attestation-fixture.ts";
 
 type Methods = typeof ENCLAVE_METHODS;
 type OpenBundle = { readonly id: Uint8Array; readonly keys: readonly Uint8Array[] };
@@ -29,14 +32,28 @@ export class FakeEnclave {
   held: Promise<void> | null = null;
   calls: string[] = [];
   credentialCount = 0;
+  /** Its measurements; PCR16 is that of the manifest. */
+  readonly image: string;
+  genesisValidatorsRoot: Uint8Array | null = new Uint8Array(32);
+  challenge: Uint8Array = Uint8Array.from(randomBytes(32));
+  /** What the state was opened with; undefined before. */
+  takenHandover: Uint8Array | null | undefined;
+  /** Whether a hand-over counts as one. */
+  isFloorNeeded = false;
+  #handedTo: Uint8Array | null = null;
   readonly #path: string;
   readonly #sockets = new Set<Socket>();
   readonly #put = new Map<string, Uint8Array>();
   #open: OpenBundle[] = [];
   #server: Server | null = null;
 
-  constructor(path: string) {
+  constructor(path: string, image = "test") {
     this.#path = path;
+    this.image = image;
+  }
+
+  get path(): string {
+    return this.#path;
   }
 
   get keyCount(): number {
@@ -78,6 +95,9 @@ export class FakeEnclave {
     this.#open = [];
     this.#put.clear();
     this.calls = [];
+    this.challenge = Uint8Array.from(randomBytes(32));
+    this.takenHandover = undefined;
+    this.#handedTo = null;
     await this.listen();
   }
 
@@ -115,25 +135,41 @@ export class FakeEnclave {
           this.#open = this.#open.filter(({ id }) => kept.has(encodeHex(id)));
           return ok({ droppedKeyCount: before - this.keyCount });
         }),
-      "state.open": () =>
+      "state.open": ({ handover }) =>
         this.#answer("state.open", () => {
           if (this.phase !== "Unsealed") return err(refusal("PHASE_REFUSED", this.phase));
+          this.takenHandover = handover?.slice() ?? null;
           this.phase = "Ready";
-          return ok({ keyCount: this.keyCount, recordCount: 0, isHandedOver: false });
+          return ok({
+            keyCount: this.keyCount,
+            recordCount: 0,
+            isHandedOver: handover !== null && !this.isFloorNeeded,
+          });
         }),
       "state.init": ({ keys }) =>
         this.#answer("state.init", () => ok({ createdCount: keys.length })),
       "state.show": () => this.#answer("state.show", () => ok([])),
       "state.import": () => this.#answer("state.import", () => ok([])),
       "state.challenge": () =>
-        this.#answer("state.challenge", () => ok({ nonce: new Uint8Array(32) })),
+        this.#answer("state.challenge", () =>
+          this.phase === "Unsealed"
+            ? ok({ nonce: this.challenge })
+            : err(refusal("PHASE_REFUSED", this.phase)),
+        ),
       "state.retire": () => this.#answer("state.retire", () => ok([])),
       "state.override": () =>
         this.#answer("state.override", () => err(refusal("OVERRIDE_DISABLED"))),
-      "state.handover": () =>
-        this.#answer("state.handover", () => ok({ document: new Uint8Array(1) })),
+      "state.handover": ({ nonce }) =>
+        this.#answer("state.handover", () => {
+          if (this.phase !== "Draining") return err(refusal("PHASE_REFUSED", this.phase));
+          const to = this.#handedTo ?? nonce.slice();
+          if (encodeHex(to) !== encodeHex(nonce)) return err(refusal("HANDOVER_GIVEN"));
+          this.#handedTo = to;
+          return ok({ document: to });
+        }),
       "keys.list": ({ offset }) => this.#answer("keys.list", () => ok(this.#page(offset))),
-      attest: () => this.#answer("attest", () => ok({ document: new Uint8Array(1) })),
+      attest: ({ nonce }) =>
+        this.#answer("attest", () => ok({ document: this.#document(nonce ?? new Uint8Array(0)) })),
       sign: ({ body }) => {
         const answer = this.#answer("sign", () => {
           if (this.phase !== "Ready") return err(refusal("PHASE_REFUSED", this.phase));
@@ -141,7 +177,16 @@ export class FakeEnclave {
         });
         return this.held === null ? answer : this.held.then(() => answer);
       },
-      drain: () => this.#answer("drain", () => ok({})),
+      drain: () => {
+        const answer = this.#answer("drain", () => {
+          if (this.phase !== "Ready" && this.phase !== "Draining") {
+            return err(refusal("PHASE_REFUSED", this.phase));
+          }
+          this.phase = "Draining";
+          return ok({});
+        });
+        return this.held === null ? answer : this.held.then(() => answer);
+      },
     };
   }
 
@@ -155,6 +200,12 @@ export class FakeEnclave {
     return code === undefined ? answer() : err(refusal(code));
   }
 
+  #document(nonce: Uint8Array): Uint8Array {
+    const manifest = manifestPcr(this.manifestDigest ?? new Uint8Array(48));
+    const pcrs = pcrsOf(new Map([...sampleMeasurements(this.image), [16, manifest]]));
+    return documentOf({ pcrs, nonce: nonce.slice() });
+  }
+
   #status(): AnswerOf<Methods["status"]> {
     return {
       phase: this.phase,
@@ -164,8 +215,8 @@ export class FakeEnclave {
       bundleIds: this.#open.map(({ id }) => id),
       keyCount: this.keyCount,
       recordCount: 0,
-      genesisValidatorsRoot: null,
-      floor: null,
+      genesisValidatorsRoot: this.genesisValidatorsRoot,
+      floor: this.#floor(),
       highWatermark: null,
       storeKind: "parent",
       overrideCount: 0,
@@ -173,6 +224,13 @@ export class FakeEnclave {
       timeMs: 0,
       timeAgeMs: 0,
     };
+  }
+
+  #floor(): AnswerOf<Methods["status"]>["floor"] {
+    if (this.takenHandover === undefined) return null;
+    const hasFloor = this.takenHandover === null || this.isFloorNeeded;
+    const height = hasFloor ? 7n : 0n;
+    return { slot: height, source: height, target: height };
   }
 
   #openBundle(name: string): Result<AnswerOf<Methods["bundle.open"]>, Refusal> {
