@@ -1,6 +1,6 @@
-// The enclave as the API sees it, whichever it is at the moment. It must never look into a body, and
-// never hold more bodies than the link takes: beyond that a request is refused at once rather than
-// the link cut.
+// The enclave as the API sees it, whichever it is at the moment. It must never look into a body,
+// and never hold more bodies than the link takes: beyond that a request is refused at once rather
+// than the link cut.
 
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { IN_FLIGHT_BYTES_MAX, REQUEST_DEADLINE_MS } from "../../shared/limits.ts";

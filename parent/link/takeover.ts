@@ -31,25 +31,23 @@ const RETRY_MS = 200;
 /** Another boot, or another successor: asking again is of no use. */
 const FINAL_CODES: ReadonlySet<ErrorCode> = new Set(["PHASE_REFUSED", "HANDOVER_GIVEN"]);
 
+/** Once: the successor's status, and for how long requests waited. */
+type OnCompleted = (status: EnclaveStatus | null, waitedMs: number) => void;
 type Handover = { readonly nonce: Uint8Array; readonly document: Uint8Array };
 
 export class Takeover implements Succession {
   readonly #active: ActiveEnclave;
   readonly #predecessor: ServedEnclave;
   readonly #log: Log;
-  readonly #onCompleted: (status: EnclaveStatus | null) => void;
+  readonly #onCompleted: OnCompleted;
   #successor: ServedEnclave | null = null;
   #isAborted = false;
   #isCommitted = false;
+  #committedMs = 0;
   #isCompleted = false;
   #handover: Handover | null = null;
 
-  /** `onCompleted`: once, with the successor's status. */
-  constructor(
-    active: ActiveEnclave,
-    log: Log,
-    onCompleted: (status: EnclaveStatus | null) => void,
-  ) {
+  constructor(active: ActiveEnclave, log: Log, onCompleted: OnCompleted) {
     this.#active = active;
     this.#predecessor = active.present;
     this.#log = log;
@@ -100,7 +98,7 @@ export class Takeover implements Succession {
     if (this.#isCompleted || this.#successor === null || !this.#isCommitted) return;
     this.#isCompleted = true;
     this.#active.replace(this.#successor);
-    this.#onCompleted(this.#successor.link.status());
+    this.#onCompleted(this.#successor.link.status(), performance.now() - this.#committedMs);
     void this.#retire();
   }
 
@@ -158,6 +156,7 @@ export class Takeover implements Succession {
     const notReady = this.#predecessor.provisioner.notReady();
     if (notReady !== null) return err(notReady);
     this.#isCommitted = true;
+    this.#committedMs = performance.now();
     this.#predecessor.provisioner.halt();
     if (isHandingOver) this.#active.hold(HOLD_MS_MAX, () => this.#active.replace(successor));
     return ok(null);

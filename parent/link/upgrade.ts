@@ -24,7 +24,6 @@ export class Upgrades {
   #takeover: Takeover | null = null;
   #successor: ServedEnclave | null = null;
   #ended: UpgradeState = { phase: "none", code: null, hasFloor: null };
-  #startMs = 0;
 
   constructor(parts: UpgradeParts) {
     this.#parts = parts;
@@ -33,9 +32,8 @@ export class Upgrades {
   async start(): Promise<Result<null, Refusal>> {
     if (this.#takeover !== null) return err(refusal("UPGRADE_RUNNING"));
     const { active, serve, log } = this.#parts;
-    const takeover = new Takeover(active, log, (status) => this.#complete(status));
+    const takeover = new Takeover(active, log, (...outcome) => this.#complete(...outcome));
     this.#takeover = takeover;
-    this.#startMs = performance.now();
     const served = await serve(takeover);
     if (this.#takeover !== takeover) {
       if (served.ok) closeServed(served.value);
@@ -73,12 +71,12 @@ export class Upgrades {
     this.#takeover = null;
   }
 
-  #complete(status: EnclaveStatus | null): void {
+  #complete(status: EnclaveStatus | null, waitedMs: number): void {
     const floor = status?.floor ?? null;
     const hasFloor = floor !== null && floor.target > 0n;
     this.#end({ phase: "completed", code: null, hasFloor });
     this.#parts.log.warn("upgrade.completed", {
-      durationMs: Math.round(performance.now() - this.#startMs),
+      durationMs: Math.round(waitedMs),
       ...(status === null ? {} : { version: status.software }),
       ...(hasFloor ? { epoch: String(floor.target) } : {}),
     });

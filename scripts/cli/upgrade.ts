@@ -4,18 +4,23 @@
 
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { ERRORS, isErrorCode, type Refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { UpgradeState } from "../../shared/wire/methods.ts";
 import { describeRefusal, openAdmin, type ParentAdmin, parseAdminPath } from "./admin.ts";
 import type { Command, ExitCode } from "./command.ts";
+import { readExpectation } from "./verify-expectation.ts";
 
 const USAGE = `redoubt upgrade: another enclave takes over from the one that signs
 
+  redoubt upgrade predecessor --release FILE --manifest FILE
   redoubt upgrade start [--wait SECONDS] [OPTION...]
   redoubt upgrade show [OPTION...]
   redoubt upgrade abort [OPTION...]
 
+predecessor prints what the new enclave's manifest has under "predecessors", for an old enclave of
+this release and with this manifest.
 start has the parent read its configuration file anew. The enclave, manifest and bundles that it
 names by now are prepared while the present enclave signs; then the state is handed over, and
 requests go to the new enclave. Both have to run, and the KMS key's policy has to allow both. It
@@ -24,6 +29,8 @@ show tells how far an upgrade is, or how the last one since the parent's start e
 abort gives up an upgrade that is still being prepared.
 
 Options
+  --release FILE   release.json of the old image, for predecessor
+  --manifest FILE  the old manifest, for predecessor
   --wait SECONDS   how long start waits for the new enclave to be prepared (default 300)
   --admin ADDRESS  the parent's admin socket, unix://PATH (default: that of npm start)
   --json           one JSON document on stdout
@@ -43,13 +50,14 @@ export const command: Command = {
 
 type Action = "start" | "show" | "abort";
 type Request = {
-  readonly action: Action;
   readonly waitMs: number;
   readonly adminPath: string;
   readonly isJson: boolean;
 };
 
 const OPTIONS = {
+  release: { type: "string", multiple: true },
+  manifest: { type: "string", multiple: true },
   wait: { type: "string", multiple: true },
   admin: { type: "string", multiple: true },
   json: { type: "boolean" },
@@ -58,14 +66,26 @@ const WAIT_SECONDS_DEFAULT = 300;
 const WAIT_SECONDS_MAX = 86_400;
 const POLL_MS = 200;
 
+/** What each action takes; all but predecessor also take --admin and --json. */
+const TAKES: Readonly<Record<Action | "predecessor", readonly (keyof typeof OPTIONS)[]>> = {
+  predecessor: ["release", "manifest"],
+  start: ["wait", "admin", "json"],
+  show: ["admin", "json"],
+  abort: ["admin", "json"],
+};
+
 const RUNS: Readonly<
   Record<Action, (admin: ParentAdmin, request: Request) => Promise<Result<ExitCode, Refusal>>>
 > = { start, show, abort };
 
-async function run(args: readonly string[]): Promise<ExitCode> {
-  const request = parseRequest(args);
+async function run([action = "", ...rest]: readonly string[]): Promise<ExitCode> {
+  if (!isAction(action)) return complain("give predecessor, start, show or abort; see --help", 2);
+  const values = parseOptions(action, rest);
+  if (!values.ok) return complain(`${values.error}; see --help`, 2);
+  if (action === "predecessor") return printPredecessor(values.value);
+  const request = parseRequest(values.value);
   if (!request.ok) return complain(`${request.error}; see --help`, 2);
-  const { action, adminPath } = request.value;
+  const { adminPath } = request.value;
   const admin = await openAdmin(adminPath);
   if (!admin.ok) return complain(`${describeRefusal(admin.error)} at ${adminPath}`, 1);
   try {
@@ -76,19 +96,27 @@ async function run(args: readonly string[]): Promise<ExitCode> {
   }
 }
 
-function parseRequest([action, ...rest]: readonly string[]): Result<Request, string> {
-  if (action !== "start" && action !== "show" && action !== "abort") {
-    return err("give start, show or abort");
-  }
-  let values: ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+function isAction(text: string): text is keyof typeof TAKES {
+  return Object.hasOwn(TAKES, text);
+}
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+
+function parseOptions(action: keyof typeof TAKES, args: readonly string[]): Result<Values, string> {
+  let values: Values;
   try {
-    ({ values } = parseArgs({ args: rest, options: OPTIONS, strict: true }));
+    ({ values } = parseArgs({ args, options: OPTIONS, strict: true }));
   } catch (error) {
     return err(error instanceof Error ? error.message : "wrong options");
   }
-  const { wait = [], admin = [] } = values;
-  if (wait.length > 1 || admin.length > 1) return err("give each option once");
-  if (wait.length > 0 && action !== "start") return err("--wait is for start");
+  for (const [name, value] of Object.entries(values)) {
+    if (!TAKES[action].some((taken) => taken === name)) return err(`${action} takes no --${name}`);
+    if (Array.isArray(value) && value.length > 1) return err(`give --${name} once`);
+  }
+  return ok(values);
+}
+
+function parseRequest({ wait = [], admin = [], json }: Values): Result<Request, string> {
   const text = wait[0] ?? String(WAIT_SECONDS_DEFAULT);
   const seconds = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (seconds < 1 || seconds > WAIT_SECONDS_MAX) {
@@ -96,8 +124,22 @@ function parseRequest([action, ...rest]: readonly string[]): Result<Request, str
   }
   const adminPath = parseAdminPath(admin[0]);
   if (!adminPath.ok) return err("--admin must be unix://PATH");
-  const isJson = values.json === true;
-  return ok({ action, waitMs: seconds * 1000, adminPath: adminPath.value, isJson });
+  return ok({ waitMs: seconds * 1000, adminPath: adminPath.value, isJson: json === true });
+}
+
+async function printPredecessor({ release = [], manifest = [] }: Values): Promise<ExitCode> {
+  const [releaseFile = null, manifestFile = null] = [release[0], manifest[0]];
+  if (releaseFile === null || manifestFile === null) {
+    return complain("predecessor needs --release and --manifest; see --help", 2);
+  }
+  const files = { release: releaseFile, manifest: manifestFile, keys: null };
+  const expected = await readExpectation(files, new Map());
+  if (!expected.ok) return complain(expected.error, 1);
+  const registers = [...expected.value.pcrs].map(
+    ([index, value]) => [`pcr${index}`, encodePrefixedHex(value)] as const,
+  );
+  process.stdout.write(`${JSON.stringify([Object.fromEntries(registers)], null, 2)}\n`);
+  return 0;
 }
 
 async function start(admin: ParentAdmin, request: Request): Promise<Result<ExitCode, Refusal>> {

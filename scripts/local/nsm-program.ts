@@ -7,7 +7,7 @@ import { parseHex } from "../../shared/bytes/hex.ts";
 import { PCR_BYTES } from "../../shared/limits.ts";
 import { openRoot } from "./nsm-pki.ts";
 import { serveNsm } from "./nsm-server.ts";
-import { NsmSimulator, sampleMeasurements } from "./nsm-simulator.ts";
+import { LOCAL_IMAGE, NsmSimulator, sampleMeasurements } from "./nsm-simulator.ts";
 
 const USAGE = `usage: nsm-program.ts --socket PATH --pki DIR [--pcr0 HEX] [--pcr1 HEX] [--pcr2 HEX]
   [--pcr3 HEX] [--pcr8 HEX] [--debug-mode] [--time-offset-ms=N]
@@ -26,7 +26,7 @@ class UsageError extends Error {}
 function parseMeasurements(
   values: Readonly<Record<string, unknown>>,
 ): ReadonlyMap<number, Uint8Array> {
-  const pcrs = new Map(sampleMeasurements("redoubt local"));
+  const pcrs = new Map(sampleMeasurements(LOCAL_IMAGE));
   for (const index of PCR_OPTIONS) {
     const text = values[`pcr${index}`];
     if (typeof text !== "string") continue;

@@ -211,6 +211,9 @@ function initialRegisters(
   });
 }
 
+/** The image of a local run: its registers are made up from this name. */
+export const LOCAL_IMAGE = "redoubt local";
+
 /** Stand-ins for measurements of an image: distinct, never zero, the same for the same name. */
 export function sampleMeasurements(name: string): ReadonlyMap<number, Uint8Array> {
   const pcrs = new Map<number, Uint8Array>();

@@ -26,7 +26,7 @@ import { createLocalKmsKey, writePolicy } from "./kms-keys.ts";
 import type { Layout } from "./layout.ts";
 import { localNetwork } from "./network.ts";
 import { openRoot } from "./nsm-pki.ts";
-import { sampleMeasurements } from "./nsm-simulator.ts";
+import { LOCAL_IMAGE, sampleMeasurements } from "./nsm-simulator.ts";
 import type { StartOptions } from "./options.ts";
 
 export const REGION = "eu-central-1";
@@ -38,19 +38,21 @@ const CHEAP_KDF = { n: 1024 };
 
 export class SetupError extends Error {}
 
-/** PCR0 of the "image": made up, as the simulated NSM states it. */
-/** What `redoubt policy` writes, for the simulated image and this manifest. */
-function keyPolicy(manifestBytes: Uint8Array): string {
-  const digest = createHash("sha384").update(manifestBytes).digest();
-  const image = sampleMeasurements("redoubt local");
+/** An enclave that KMS releases keys to: an image of the simulated NSM, with a manifest. */
+export type AllowedEnclave = { readonly image: string; readonly manifest: Uint8Array };
+
+/** What `redoubt policy` writes for these enclaves. */
+export function localKeyPolicy(allowed: readonly AllowedEnclave[]): string {
+  const images = allowed.map(({ image }) => sampleMeasurements(image));
+  const digests = allowed.map(({ manifest }) => createHash("sha384").update(manifest).digest());
+  const registers = [0, 1, 2].map(
+    (index) => [index, images.flatMap((image) => image.get(index) ?? [])] as const,
+  );
   const policy = buildKeyPolicy({
     roleArn: roleArn("local"),
     sealerArns: [roleArn("local-sealing")],
     adminArns: [roleArn("local-admin")],
-    pcrs: new Map([
-      ...[...image].map(([index, value]) => [index, [value]] as const),
-      [16, [manifestPcr(digest)]] as const,
-    ]),
+    pcrs: new Map([...registers, [16, digests.map((digest) => manifestPcr(digest))]]),
   });
   return JSON.stringify(policy, null, 2);
 }
@@ -116,7 +118,7 @@ export function prepareManifest(
       groups: [{ name: "local", keys: "others", allow: OPERATION_KINDS }],
     };
     const bytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
-    writePolicy(folder, keyArn, keyPolicy(bytes));
+    writePolicy(folder, keyArn, localKeyPolicy([{ image: LOCAL_IMAGE, manifest: bytes }]));
     writeFileSync(layout.manifest, bytes);
   }
   const bytes = readFileSync(layout.manifest);

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import type { Layout } from "./layout.ts";
-import { sampleMeasurements } from "./nsm-simulator.ts";
+import { LOCAL_IMAGE, sampleMeasurements } from "./nsm-simulator.ts";
 import { argumentsOf, Program, readyAt } from "./program.ts";
 
 const REBOOT_PAUSE_MS = 200;
@@ -22,12 +22,23 @@ export class EnclaveBoot {
     this.enclave = enclave;
   }
 
-  static async start(layout: Layout, name: string, sockets: EnclaveSockets): Promise<EnclaveBoot> {
-    const pcr0 = sampleMeasurements("redoubt local").get(0) ?? new Uint8Array(48);
+  static async start(
+    layout: Layout,
+    name: string,
+    sockets: EnclaveSockets,
+    image = LOCAL_IMAGE,
+  ): Promise<EnclaveBoot> {
+    const pcrs = [...sampleMeasurements(image)].map(
+      ([index, value]) => [`pcr${index}`, encodeHex(value)] as const,
+    );
     const nsm = new Program({
       name: `${name}-nsm`,
       file: "scripts/local/nsm-program.ts",
-      args: ["--socket", sockets.nsm, "--pki", layout.nsmPki, "--pcr0", encodeHex(pcr0)],
+      args: argumentsOf({
+        socket: sockets.nsm,
+        pki: layout.nsmPki,
+        ...Object.fromEntries(pcrs),
+      }),
       logFolder: layout.logFolder,
       readReady: readyAt("listening"),
     });
@@ -101,13 +112,18 @@ function portOf(line: string): string | null {
 export class Enclave {
   readonly #layout: Layout;
   readonly #onReboot: () => void;
+  readonly #name: string;
+  readonly #image: string;
   #boot: EnclaveBoot | null = null;
   #rebooting: Promise<void> = Promise.resolve();
   #isStopping = false;
 
-  constructor(layout: Layout, onReboot: () => void) {
+  /** `name` is that of its log. */
+  constructor(layout: Layout, onReboot: () => void, name = "enclave", image = LOCAL_IMAGE) {
     this.#layout = layout;
     this.#onReboot = onReboot;
+    this.#name = name;
+    this.#image = image;
   }
 
   /** 0 while it does not run. */
@@ -117,7 +133,7 @@ export class Enclave {
 
   async start(): Promise<void> {
     const sockets = { listen: this.#layout.enclaveSocket, nsm: this.#layout.nsmSocket };
-    const boot = await EnclaveBoot.start(this.#layout, "enclave", sockets);
+    const boot = await EnclaveBoot.start(this.#layout, this.#name, sockets, this.#image);
     this.#boot = boot;
     // Without its NSM an enclave is no enclave: on hardware the two can't be parted.
     void boot.nsm.exited.then(() => boot.enclave.kill());

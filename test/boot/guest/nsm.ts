@@ -3,14 +3,18 @@
 
 import { openRoot } from "../../../scripts/local/nsm-pki.ts";
 import { serveNsm } from "../../../scripts/local/nsm-server.ts";
-import { NsmSimulator, sampleMeasurements } from "../../../scripts/local/nsm-simulator.ts";
+import {
+  LOCAL_IMAGE,
+  NsmSimulator,
+  sampleMeasurements,
+} from "../../../scripts/local/nsm-simulator.ts";
 import { hypervisorTimeMs } from "./hypervisor-time.ts";
 
 const [socket = "", pkiFolder = "", mode] = process.argv.slice(2);
 const simulator = new NsmSimulator({
   root: openRoot(pkiFolder),
   nowMs: hypervisorTimeMs,
-  pcrs: sampleMeasurements("redoubt local"),
+  pcrs: sampleMeasurements(LOCAL_IMAGE),
   isDebug: mode === "--debug-mode",
 });
 await serveNsm(simulator, socket);

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs";
 import { PublicKey, Signature, verify } from "@chainsafe/blst";
 import { parseEthereumRequest } from "../../../enclave/core/chains/ethereum/request.ts";
 import { slotAt } from "../../../enclave/core/chains/ethereum/time-bound.ts";
-import { sampleMeasurements } from "../../../scripts/local/nsm-simulator.ts";
+import { LOCAL_IMAGE, sampleMeasurements } from "../../../scripts/local/nsm-simulator.ts";
 import { requestNetworkOf } from "../../../scripts/local/request-network.ts";
 import {
   attestationRequest,
@@ -144,7 +144,7 @@ export async function checkAttestation(signer: GuestSigner): Promise<void> {
     assert.equal(answer.status, 200, answer.text);
     const document = Buffer.from(textOf(answer.body, "document"), "base64");
     const manifest = readFileSync(layout.manifest);
-    const image = sampleMeasurements("redoubt local");
+    const image = sampleMeasurements(LOCAL_IMAGE);
     const digest = createHash("sha384").update(manifest).digest();
     const verified = verifyAttestation(document, {
       rootDer: new X509Certificate(readFileSync(layout.nsmRoot)).raw,

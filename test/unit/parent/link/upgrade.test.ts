@@ -16,6 +16,7 @@ import { type ServeFailure, Upgrades } from "../../../../parent/link/upgrade.ts"
 import { sampleMeasurements } from "../../../../scripts/local/nsm-simulator.ts";
 import { manifestPcr } from "../../../../shared/attestation/pcr.ts";
 import { encodePrefixedHex } from "../../../../shared/bytes/hex.ts";
+import type { ErrorCode } from "../../../../shared/errors.ts";
 import { ok, type Result } from "../../../../shared/result.ts";
 import { fakeBundle } from "../../../fakes/fake-bundle.ts";
 import { FakeEnclave } from "../../../fakes/fake-enclave.ts";
@@ -178,75 +179,36 @@ test("requests of the moment in between wait for the successor, and none is turn
   await completed();
 });
 
-const REFUSED: readonly (readonly [code: string, what: string, prepare: () => void])[] = [
-  [
-    "HANDOVER_REFUSED",
-    "a manifest that names no predecessor",
-    () => {
-      next = manifestOf(PARENT);
-    },
-  ],
-  [
-    "HANDOVER_REFUSED",
-    "a manifest that names another image",
-    () => {
-      next = manifestOf(PARENT, [{ ...registersOf("other", present) }]);
-    },
-  ],
-  [
-    "HANDOVER_REFUSED",
-    "a manifest that names another manifest of the image",
-    () => {
-      next = manifestOf(PARENT, [registersOf("blue", Uint8Array.of(1))]);
-    },
-  ],
-  [
-    "UPGRADE_KEYS",
-    "other keys",
-    () => {
-      nextBundles = [OTHER_KEYS];
-    },
-  ],
-  [
-    "UPGRADE_KEYS",
-    "more keys",
-    () => {
-      nextBundles = [BUNDLE, { name: "b", ...fakeBundle(3, [20]) }];
-    },
-  ],
-  [
-    "UPGRADE_MISMATCH",
-    "another network",
-    () => {
-      green.genesisValidatorsRoot = new Uint8Array(32).fill(1);
-    },
-  ],
-  [
-    "UPGRADE_MISMATCH",
-    "another store",
-    () => {
-      next = manifestOf(TABLE);
-    },
-  ],
-  [
-    "MANIFEST_MALFORMED",
-    "a manifest that is none",
-    () => {
-      next = Uint8Array.of(1);
-    },
-  ],
-  [
-    "KMS_DENIED",
-    "a policy that does not allow the successor",
-    () => {
-      green.badBundles.set(BUNDLE.id, "KMS_DENIED");
-    },
-  ],
+/** What is wrong with the successor. */
+type Wrong = {
+  readonly manifest?: () => Uint8Array;
+  readonly bundles?: readonly SealedBundle[];
+  readonly root?: Uint8Array;
+  readonly kmsCode?: ErrorCode;
+};
+const MORE_KEYS = [BUNDLE, { name: "b", ...fakeBundle(3, [20]) }];
+const naming = (image: string, manifest: Uint8Array): Wrong => ({
+  manifest: () => manifestOf(PARENT, [registersOf(image, manifest)]),
+});
+
+const REFUSED: readonly (readonly [code: ErrorCode, what: string, wrong: Wrong])[] = [
+  ["HANDOVER_REFUSED", "a manifest that names nobody", { manifest: () => manifestOf(PARENT) }],
+  ["HANDOVER_REFUSED", "a manifest that names another image", naming("other", manifestOf(PARENT))],
+  ["HANDOVER_REFUSED", "a manifest that names another manifest", naming("blue", manifestOf(TABLE))],
+  ["UPGRADE_KEYS", "other keys", { bundles: [OTHER_KEYS] }],
+  ["UPGRADE_KEYS", "more keys", { bundles: MORE_KEYS }],
+  ["UPGRADE_MISMATCH", "another network", { root: new Uint8Array(32).fill(1) }],
+  ["UPGRADE_MISMATCH", "another store", { manifest: () => manifestOf(TABLE) }],
+  ["MANIFEST_MALFORMED", "no manifest", { manifest: () => Uint8Array.of(1) }],
+  ["KMS_DENIED", "a policy that does not allow the successor", { kmsCode: "KMS_DENIED" }],
 ];
 
-for (const [code, what, prepare] of REFUSED) {
+for (const [code, what, wrong] of REFUSED) {
   test(`${what}: ${code}, and the present enclave goes on`, async () => {
-    prepare();
+    next = wrong.manifest?.() ?? next;
+    nextBundles = wrong.bundles ?? nextBundles;
+    green.genesisValidatorsRoot = wrong.root ?? green.genesisValidatorsRoot;
+    if (wrong.kmsCode !== undefined) green.badBundles.set(BUNDLE.id, wrong.kmsCode);
     assert.ok((await upgrades.start()).ok);
     await shown(code);
     assert.equal(await sign(), "signed");

@@ -1,0 +1,180 @@
+// One enclave after another takes over under a hostile load, with real processes: without a fault
+// no request is turned away and none is lost; whatever is killed meanwhile, the signer signs again,
+// and nothing slashable ever leaves. `SEED=N` repeats the choices of a run; its timing is the
+// machine's.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import type { Enclave } from "../../scripts/local/stack.ts";
+import { HostileLoad } from "../fakes/hostile-load.ts";
+import { RunningSigner } from "../fakes/running-signer.ts";
+import { readStoreHistory, slashablePairs, unwritten } from "../fakes/store-history.ts";
+import { Succession } from "../fakes/successor.ts";
+import { until } from "../fakes/until.ts";
+import { Random } from "../simulation/random.ts";
+
+const KEY_COUNT = 4;
+const CONCURRENCY = 6;
+const RECOVERY_MS_MAX = 60_000;
+/** What a validator must not see of an upgrade without faults. */
+const TURNED_AWAY = [
+  "lost",
+  "DRAINING",
+  "PHASE_REFUSED",
+  "NOT_READY",
+  "LINK_DOWN",
+  "LINK_TIMEOUT",
+  "DEADLINE",
+  "GUARD_BOOT_FLOOR",
+  "STATE_UNKNOWN",
+];
+
+const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 32));
+const random = new Random(seed);
+let signer: RunningSigner;
+let succession: Succession;
+let load: HostileLoad;
+
+type Run = { readonly exitCode: number; readonly stdout: string; readonly stderr: string };
+
+function pause(ms: number): Promise<void> {
+  return new Promise((settle) => setTimeout(settle, ms));
+}
+
+function redoubt(...args: readonly string[]): Promise<Run> {
+  const program = join(import.meta.dirname, "../../scripts/cli/main.ts");
+  const admin = ["--admin", `unix://${signer.layout.adminSocket}`];
+  return new Promise((settle) => {
+    execFile(
+      process.execPath,
+      ["--no-warnings", program, "upgrade", ...args, ...admin],
+      (error, stdout, stderr) => {
+        settle({ exitCode: error === null ? 0 : Number(error.code), stdout, stderr });
+      },
+    );
+  });
+}
+
+/** Signatures of requests that were sent after now. */
+async function awaitReleases(): Promise<void> {
+  const { requestCount } = load;
+  await until(() => load.requestCount >= requestCount + CONCURRENCY * 4, RECOVERY_MS_MAX);
+  const { length } = load.releases;
+  await until(() => {
+    load.check();
+    return load.releases.length > length;
+  }, RECOVERY_MS_MAX);
+}
+
+async function kill(enclave: Enclave | null): Promise<void> {
+  const pid = enclave?.pid ?? 0;
+  if (enclave === null || pid === 0) return;
+  process.kill(pid, "SIGKILL");
+  await until(() => enclave.pid !== pid && enclave.pid > 0, RECOVERY_MS_MAX);
+}
+
+describe(`an upgrade of the running signer, seed ${seed}`, () => {
+  before(async () => {
+    signer = await RunningSigner.start({ keyCount: KEY_COUNT });
+    succession = new Succession(signer);
+    load = new HostileLoad(signer, random);
+    await load.awaitSigned();
+    load.start(CONCURRENCY);
+  });
+
+  after(async () => {
+    await load.stop();
+    await succession.stop();
+    await signer.stop();
+  });
+
+  it("waits for KMS to allow the successor, then turns no request away, and needs no boot floor", async (t) => {
+    await succession.prepare();
+    await awaitReleases();
+    const before = new Map(load.outcomes);
+    const running = redoubt("start", "--wait", "60", "--json");
+    for (;;) {
+      const shown = await redoubt("show", "--json");
+      assert.equal(shown.exitCode, 0, shown.stderr);
+      if (shown.stdout.includes('"code":"KMS_DENIED"')) break;
+      assert.match(shown.stdout, /"phase":"(none|preparing)"/);
+    }
+    succession.allow();
+    const run = await running;
+    assert.deepEqual(
+      [run.exitCode, run.stdout],
+      [0, '{"phase":"completed","code":null,"hasFloor":false}\n'],
+    );
+    assert.match(run.stderr, /preparing: KMS_DENIED/);
+    await succession.settle();
+    await awaitReleases();
+    for (const code of TURNED_AWAY) assert.equal(load.outcomes.get(code), before.get(code), code);
+    const completed = signer.parentLines().find(({ event }) => event === "upgrade.completed");
+    assert.notEqual(completed, undefined);
+    t.diagnostic(`${load.requestCount} requests, ${load.releases.length} releases`);
+  });
+
+  it("is given up when the successor does not get ready in time, with everything as it was", async () => {
+    await succession.prepare();
+    const run = await redoubt("start", "--wait", "1");
+    assert.equal(run.exitCode, 1);
+    assert.match(run.stdout, /^aborted: KMS_DENIED/);
+    await awaitReleases();
+    assert.equal((await redoubt("abort")).exitCode, 1);
+    succession.allow();
+    assert.equal((await redoubt("start")).exitCode, 0);
+    await succession.settle();
+    const again = await redoubt("start");
+    assert.match(again.stderr, /UPGRADE_SAME/);
+  });
+
+  it("goes on, or is taken up by the parent's next start, when the parent is killed in it", async (t) => {
+    const phases: string[] = [];
+    for (let round = 0; round < 2; round++) {
+      await succession.prepare();
+      succession.allow();
+      const running = redoubt("start");
+      await pause(random.between(150, 900));
+      const shown = await redoubt("show", "--json");
+      phases.push(shown.stdout.slice(0, 24).trim());
+      await signer.killParent();
+      await running;
+      // Its configuration names the successor by now.
+      assert.equal(await signer.startParent(), null);
+      await signer.awaitReady();
+      await succession.settle();
+      await awaitReleases();
+    }
+    t.diagnostic(phases.join(", "));
+  });
+
+  it("ends with the successor signing, whichever enclave is killed in it, and when", async (t) => {
+    const ends: string[] = [];
+    for (let round = 0; round < 4; round++) {
+      await succession.prepare();
+      succession.allow();
+      const running = redoubt("start", "--json", "--wait", "60");
+      await pause(random.between(150, 1200));
+      await kill(round % 2 === 0 ? succession.present : succession.next);
+      const run = await running;
+      assert.equal(run.exitCode, 0, run.stdout + run.stderr);
+      ends.push(String(/"hasFloor":(\w+)/.exec(run.stdout)?.[1]));
+      await succession.settle();
+      await signer.awaitReady();
+      await awaitReleases();
+    }
+    t.diagnostic(`with a boot floor: ${ends.join(", ")}`);
+  });
+
+  it("holds the receipt of everything that any of them ever released", async (t) => {
+    await load.stop();
+    await signer.stopParent();
+    assert.ok(load.verifySignatures(), "each signature is over the root that was asked for");
+    const history = readStoreHistory(signer.stateFile);
+    assert.deepEqual(slashablePairs(history), []);
+    assert.deepEqual(unwritten(history, load.releases), []);
+    t.diagnostic(load.summary());
+  });
+});
