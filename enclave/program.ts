@@ -61,7 +61,10 @@ export async function startEnclave(platform: Platform): Promise<Result<RunningEn
   const dialer = createRelayDialer(platform.connectRelay);
   const storeCredentials = new StoreCredentialRing();
   const connection = new StoreConnection(platform.dialStore, clock, ticker);
-  const receiptLog = new ParentReceiptLog(connection, ticker);
+  const receiptLog = new ParentReceiptLog(
+    (params) => connection.call("store.append", params),
+    ticker,
+  );
   const remote = { dialer, trustAnchors, nowMs, clock, ticker, bootId, receiptLog };
   const handlers = createService({
     nsm,

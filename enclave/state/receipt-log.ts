@@ -2,23 +2,30 @@
 // log, in order, in pages, after their records are durable. Nothing waits for it. What it gives up
 // is counted and never claimed: the store's item, or an audit's gap, shows what is missing.
 
+import type { Refusal } from "../../shared/errors.ts";
 import { COMMIT_COUNT_MAX, RECEIPT_BACKLOG_COUNT_MAX } from "../../shared/limits.ts";
+import type { Result } from "../../shared/result.ts";
+import type { ParamsOf, STORE_METHODS } from "../../shared/wire/methods.ts";
 import type { LoggedReceipt, ReceiptLog, Ticker } from "../core/ports.ts";
-import type { StoreConnection } from "./store-client.ts";
+
+/** One call of the parent's store; null: nothing was sent. */
+export type SendReceipts = (
+  params: ParamsOf<(typeof STORE_METHODS)["store.append"]>,
+) => Promise<Result<unknown, Refusal> | null>;
 
 type Line = LoggedReceipt & { readonly scope: Uint8Array };
 
 const RETRY_MS = 1000;
 
 export class ParentReceiptLog implements ReceiptLog {
-  readonly #connection: Pick<StoreConnection, "call">;
+  readonly #sendReceipts: SendReceipts;
   readonly #ticker: Pick<Ticker, "after">;
   #waiting: Line[] = [];
   #isSending = false;
   #lostCount = 0;
 
-  constructor(connection: Pick<StoreConnection, "call">, ticker: Pick<Ticker, "after">) {
-    this.#connection = connection;
+  constructor(sendReceipts: SendReceipts, ticker: Pick<Ticker, "after">) {
+    this.#sendReceipts = sendReceipts;
     this.#ticker = ticker;
   }
 
@@ -43,10 +50,7 @@ export class ParentReceiptLog implements ReceiptLog {
       const page = this.#takePage();
       const [first] = page;
       if (first === undefined) break;
-      const answer = await this.#connection.call("store.append", {
-        scope: first.scope,
-        receipts: page,
-      });
+      const answer = await this.#sendReceipts({ scope: first.scope, receipts: page });
       if (answer?.ok === true) continue;
       // Twice in the log is no harm, never is: an audit takes two equal lines for one.
       this.#waiting = [...page, ...this.#waiting];

@@ -35,10 +35,13 @@ const SOURCE_BYTES_MAX = 32 * 1024 * 1024;
 const OPENING_BRACE = 0x7b;
 
 /** Reads a file; the error is a sentence for people. */
-export async function readSourceFile(path: string): Promise<Result<Uint8Array, string>> {
+export async function readSourceFile(
+  path: string,
+  bytesMax = SOURCE_BYTES_MAX,
+): Promise<Result<Uint8Array, string>> {
   try {
     const { size } = await stat(path);
-    if (size > SOURCE_BYTES_MAX) return err(`${path} is larger than ${SOURCE_BYTES_MAX} bytes`);
+    if (size > bytesMax) return err(`${path} is larger than ${bytesMax} bytes`);
     return ok(new Uint8Array(await readFile(path)));
   } catch (error) {
     return err(`${path} can't be read (${reasonOf(error)})`);

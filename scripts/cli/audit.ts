@@ -1,10 +1,10 @@
 // `redoubt audit`: the history of what was signed, out of a parent and replayed. It must never say
 // that a log is whole when something could not be read or compared.
 
-import { parseArgs } from "node:util";
 import type { Refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { describeRefusal, openAdmin, parseAdminPath } from "./admin.ts";
+import { parseArguments } from "./arguments.ts";
 import {
   type Exported,
   type LogSource,
@@ -62,9 +62,9 @@ type Request =
     };
 
 const OPTIONS = {
-  out: { type: "string", multiple: true },
-  admin: { type: "string", multiple: true },
-  database: { type: "string", multiple: true },
+  out: { type: "string" },
+  admin: { type: "string" },
+  database: { type: "string" },
   partial: { type: "boolean" },
   json: { type: "boolean" },
 } as const;
@@ -85,16 +85,10 @@ export async function runAudit(args: readonly string[]): Promise<Outcome> {
 function parseRequest(args: readonly string[]): Result<Request, string> {
   const [act, ...rest] = args;
   if (act !== "export" && act !== "verify") return err("give export or verify");
-  let parsed: ReturnType<typeof parseArgs<{ options: typeof OPTIONS; allowPositionals: true }>>;
-  try {
-    parsed = parseArgs({ args: rest, options: OPTIONS, allowPositionals: true, strict: true });
-  } catch (error) {
-    return err(error instanceof Error ? error.message : "wrong options");
-  }
-  const { values, positionals } = parsed;
-  const twice = [values.out, values.admin, values.database].some((list) => (list?.length ?? 0) > 1);
-  if (twice) return err("an option is given twice");
-  const [out, admin, database] = [values.out?.[0], values.admin?.[0], values.database?.[0]];
+  const parsed = parseArguments(rest, OPTIONS);
+  if (!parsed.ok) return parsed;
+  const { values, positionals } = parsed.value;
+  const { out, admin, database } = values;
   const isJson = values.json === true;
   if (act === "verify") {
     if (out !== undefined || admin !== undefined || database !== undefined) {

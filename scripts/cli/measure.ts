@@ -3,11 +3,11 @@
 // It must never print measurements of a file that could be read in two ways.
 
 import { open } from "node:fs/promises";
-import { parseArgs } from "node:util";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { EIF_BYTES_MAX, type EifRefusal, parseEifSections } from "../image/eif.ts";
 import { describeEif } from "../image/eif-description.ts";
 import { listMeasurement, measureEif } from "../image/measurement.ts";
+import { parseArguments } from "./arguments.ts";
 import { type Command, type Outcome, printOutcome } from "./command.ts";
 
 const USAGE = `redoubt measure: the measurements (PCRs) of an enclave image file
@@ -56,6 +56,8 @@ const REASONS: Readonly<Record<EifRefusal, string>> = {
   EIF_CRC: "its checksum is wrong",
 };
 
+const OPTIONS = { pcrs: { type: "boolean" }, json: { type: "boolean" } } as const;
+
 type Options = { readonly path: string; readonly form: "pretty" | "line" | "pcrs" };
 
 export async function runMeasure(args: readonly string[]): Promise<Outcome> {
@@ -94,7 +96,7 @@ function failed(exitCode: 1 | 2, reason: string): Outcome {
 }
 
 function parseOptions(args: readonly string[]): Result<Options, string> {
-  const parsed = readArgs(args);
+  const parsed = parseArguments(args, OPTIONS);
   if (!parsed.ok) return parsed;
   const { values, positionals } = parsed.value;
   const [path, ...rest] = positionals;
@@ -102,15 +104,6 @@ function parseOptions(args: readonly string[]): Result<Options, string> {
   const isLine = values.json ?? false;
   if (values.pcrs !== true) return ok({ path, form: isLine ? "line" : "pretty" });
   return isLine ? err("--pcrs and --json do not go together") : ok({ path, form: "pcrs" });
-}
-
-function readArgs(args: readonly string[]) {
-  const options = { pcrs: { type: "boolean" }, json: { type: "boolean" } } as const;
-  try {
-    return ok(parseArgs({ args, options, strict: true, allowPositionals: true }));
-  } catch (error) {
-    return err(error instanceof Error ? error.message : "bad options");
-  }
 }
 
 type Unread = { readonly exitCode: 1 | 2; readonly reason: string };

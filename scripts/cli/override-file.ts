@@ -33,7 +33,8 @@ export type OrderFile = {
   readonly signatures: readonly OrderSignature[];
 };
 
-function wordsOf(order: OverrideOrder): z.infer<typeof wordsField> {
+/** An order for people. */
+export function orderWords(order: OverrideOrder): z.infer<typeof wordsField> {
   return {
     network: encodePrefixedHex(order.scope),
     key: encodePrefixedHex(order.key),
@@ -48,7 +49,7 @@ function wordsOf(order: OverrideOrder): z.infer<typeof wordsField> {
 export function encodeOrderFile({ bytes, order, signatures }: OrderFile): Uint8Array {
   const file = {
     order: encodeHex(bytes),
-    ...wordsOf(order),
+    ...orderWords(order),
     signatures: signatures.map(({ operator, signature }) => {
       return { operator: encodeHex(operator), signature: encodeHex(signature) };
     }),
@@ -64,7 +65,7 @@ export function parseOrderFile(file: Uint8Array): OrderFile | null {
   const bytes = parseHex(hex);
   const order = bytes.ok ? parseOverrideOrder(bytes.value) : bytes;
   if (!bytes.ok || !order.ok) return null;
-  if (!isSameWords(words, wordsOf(order.value))) return null;
+  if (!isSameWords(words, orderWords(order.value))) return null;
   const parsed: OrderSignature[] = [];
   for (const { operator, signature } of signatures) {
     const [key, value] = [parseHex(operator, 32), parseHex(signature, 64)];

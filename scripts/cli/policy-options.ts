@@ -1,12 +1,12 @@
 // The options of `redoubt policy`, parsed strictly: a policy for another role, account or register
 // than was meant is worse than none. It reads no files.
 
-import { parseArgs } from "node:util";
 import { isZeroBytes } from "../../shared/bytes/compare.ts";
 import { parseHex } from "../../shared/bytes/hex.ts";
 import { type KeyArn, parseKeyArn } from "../../shared/key-arn.ts";
 import { PCR_BYTES } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
+import { parseArguments, parseOptions } from "./arguments.ts";
 
 export type BuildOptions = {
   readonly kind: "build";
@@ -40,8 +40,8 @@ const PRINCIPAL_COUNT_MAX = 8;
 const REGISTERS: readonly number[] = [0, 1, 2, 3, 4, 8, 16];
 
 const OPTIONS = {
-  account: { type: "string", multiple: true },
-  role: { type: "string", multiple: true },
+  account: { type: "string" },
+  role: { type: "string" },
   sealer: { type: "string", multiple: true },
   admin: { type: "string", multiple: true },
   pcr: { type: "string", multiple: true },
@@ -49,7 +49,7 @@ const OPTIONS = {
   "eif-json": { type: "string", multiple: true },
   manifest: { type: "string", multiple: true },
   "role-pcr3": { type: "boolean" },
-  "key-arn": { type: "string", multiple: true },
+  "key-arn": { type: "string" },
   json: { type: "boolean" },
 } as const;
 
@@ -61,14 +61,7 @@ export function parsePolicyOptions(
 }
 
 function parseLint(args: readonly string[]): Result<LintOptions, string> {
-  const parsed = readArgs(() =>
-    parseArgs({
-      args,
-      options: { json: { type: "boolean" } },
-      strict: true,
-      allowPositionals: true,
-    }),
-  );
+  const parsed = parseArguments(args, { json: { type: "boolean" } });
   if (!parsed.ok) return parsed;
   const [path, ...rest] = parsed.value.positionals;
   if (path === undefined || rest.length > 0) return err("lint takes one FILE");
@@ -76,12 +69,11 @@ function parseLint(args: readonly string[]): Result<LintOptions, string> {
 }
 
 function parseBuild(args: readonly string[]): Result<BuildOptions, string> {
-  const parsed = readArgs(() => parseArgs({ args, options: OPTIONS, strict: true }));
+  const parsed = parseOptions(args, OPTIONS);
   if (!parsed.ok) return parsed;
-  const { values } = parsed.value;
-  const account = single(values.account);
+  const values = parsed.value;
+  const { account, role: roleArn } = values;
   if (account === undefined || !/^\d{12}$/.test(account)) return err("--account takes 12 digits");
-  const roleArn = single(values.role);
   if (roleArn === undefined || principalOf(roleArn)?.kind !== "role") {
     return err("--role takes one role's ARN: arn:aws:iam::111122223333:role/NAME");
   }
@@ -109,19 +101,6 @@ function parseBuild(args: readonly string[]): Result<BuildOptions, string> {
     keyArn: keyArn.value,
     isJson: values.json ?? false,
   });
-}
-
-function readArgs<T>(read: () => T): Result<T, string> {
-  try {
-    return ok(read());
-  } catch (error) {
-    return err(error instanceof Error ? error.message : "bad options");
-  }
-}
-
-/** `parseArgs` would keep the last of two: which one was meant is nobody's to guess. */
-function single(values: readonly string[] | undefined): string | undefined {
-  return values?.length === 1 ? values[0] : undefined;
 }
 
 type Principal = { readonly partition: string; readonly account: string; readonly kind: string };
@@ -165,12 +144,12 @@ function checkPrincipals(
 }
 
 function parseKey(
-  texts: readonly string[] | undefined,
+  text: string | undefined,
   account: string,
   roleArn: string,
 ): Result<KeyArn | null, string> {
-  if (texts === undefined) return ok(null);
-  const arn = parseKeyArn(single(texts) ?? "");
+  if (text === undefined) return ok(null);
+  const arn = parseKeyArn(text);
   if (!arn.ok) return err("--key-arn takes one full ARN of a KMS key");
   const problem = keyProblem(arn.value.text, account, roleArn);
   return problem === null ? ok(arn.value) : err(`--key-arn ${problem}`);

@@ -2,11 +2,11 @@
 
 import { access, constants } from "node:fs/promises";
 import { basename } from "node:path";
-import { parseArgs } from "node:util";
 import { isBundleName, isSecretPrefix } from "../../shared/bundle/chunks.ts";
 import { type KeyArn, parseKeyArn } from "../../shared/key-arn.ts";
 import { KEY_COUNT_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
+import { type Arguments, parseOptions } from "./arguments.ts";
 import { type AwsOptions, readCredentials } from "./aws-options.ts";
 import type { PasswordSource } from "./keystore-folder.ts";
 import type { SecretsTarget } from "./secret-writer.ts";
@@ -113,15 +113,12 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+type Values = Arguments<typeof OPTIONS>["values"];
 
 export async function parseSealArgs(args: readonly string[]): Promise<Result<SealRequest, string>> {
-  let values: Values;
-  try {
-    ({ values } = parseArgs({ args: [...args], options: OPTIONS, strict: true }));
-  } catch (error) {
-    return err(error instanceof Error ? error.message : "wrong options");
-  }
+  const parsed = parseOptions(args, OPTIONS);
+  if (!parsed.ok) return parsed;
+  const values = parsed.value;
   if (values.help === true) return ok({ kind: "help" });
   const isJson = values.json === true;
   if (values.show !== undefined) return ok({ kind: "show", file: values.show, isJson });

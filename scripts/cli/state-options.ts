@@ -1,12 +1,12 @@
 // The options of `redoubt state`, parsed strictly: each action takes its own and no other. It must
 // never guess: half of a vote, or an option that the action does not have, is wrong use.
 
-import { parseArgs } from "node:util";
 import { parsePrefixedHex } from "../../shared/bytes/hex.ts";
 import { OVERRIDE_VALID_MS_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { SCHEMES } from "../../shared/scheme.ts";
 import { parseAdminPath } from "./admin.ts";
+import { type Arguments, parseArguments } from "./arguments.ts";
 import { parsePcrs } from "./verify-options.ts";
 
 export type StateOptions = {
@@ -65,7 +65,7 @@ const OPTIONS = {
   manifest: { type: "string" },
 } as const;
 
-type Values = NonNullable<ReturnType<typeof parseFlags>>["values"];
+type Values = Arguments<typeof OPTIONS>["values"];
 
 /** Every action has these. */
 const COMMON: readonly string[] = ["admin", "json"];
@@ -76,9 +76,9 @@ export function parseStateOptions(
   action: ActionSyntax,
   args: readonly string[],
 ): Result<StateOptions, Misuse> {
-  const parsed = parseFlags(args);
-  if (parsed === null) return err({ misuse: "unknown option or missing value" });
-  const { values, positionals } = parsed;
+  const parsed = parseArguments(args, OPTIONS);
+  if (!parsed.ok) return err({ misuse: parsed.error });
+  const { values, positionals } = parsed.value;
   const foreign = Object.keys(values).find(
     (option) => !COMMON.includes(option) && !action.options.includes(option),
   );
@@ -145,14 +145,6 @@ function optionsOf(
     release: values.release ?? null,
     manifest: values.manifest ?? null,
   });
-}
-
-function parseFlags(args: readonly string[]) {
-  try {
-    return parseArgs({ args: [...args], allowPositionals: true, options: OPTIONS });
-  } catch {
-    return null;
-  }
 }
 
 /** Undefined: malformed; null: not given. */

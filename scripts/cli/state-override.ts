@@ -15,7 +15,7 @@ import { writeFilesAtomically } from "./atomic-file.ts";
 import { readSourceFile } from "./attestation-source.ts";
 import type { ExitCode } from "./command.ts";
 import { isConfirmedByWord } from "./confirmation.ts";
-import { encodeOrderFile, type OrderFile, parseOrderFile } from "./override-file.ts";
+import { encodeOrderFile, type OrderFile, orderWords, parseOrderFile } from "./override-file.ts";
 import { chosenKeys } from "./state-choice.ts";
 import { maximaOf } from "./state-export.ts";
 import type { StateOptions } from "./state-options.ts";
@@ -64,9 +64,13 @@ export async function draftOverride(
     expiresMs: Date.now() + (options.validMs ?? 0),
   };
   const bytes = encodeOverrideOrder(order);
-  print(`now: ${stateText(state)}`);
-  print(wordsOf(order));
-  return ok(await writeOrder(options.out ?? "", { bytes, order, signatures: [] }));
+  const exitCode = await writeOrder(options.out ?? "", { bytes, order, signatures: [] });
+  if (options.isJson) printJson({ now: stateJson(state), order: orderWords(order) });
+  else {
+    print(`now: ${stateText(state)}`);
+    print(wordsOf(order));
+  }
+  return ok(exitCode);
 }
 
 export async function signOverride(options: StateOptions): Promise<ExitCode> {
@@ -86,7 +90,12 @@ export async function signOverride(options: StateOptions): Promise<ExitCode> {
   const others = file.signatures.filter((signed) => !isEqualBytes(signed.operator, operator));
   const signature = new Uint8Array(sign(null, file.bytes, key));
   const signatures = [...others, { operator, signature }];
-  return writeOrder(options.file ?? "", { ...file, signatures });
+  const exitCode = await writeOrder(options.file ?? "", { ...file, signatures });
+  if (options.isJson) {
+    const operators = signatures.map((signed) => encodePrefixedHex(signed.operator));
+    printJson({ order: orderWords(file.order), operators });
+  }
+  return exitCode;
 }
 
 export async function applyOverride(

@@ -20,6 +20,9 @@ import { note, print, printJson } from "./state-text.ts";
 import { readRoot } from "./verify.ts";
 import { readExpectation } from "./verify-expectation.ts";
 
+/** About 8 KB a key. */
+const PROOF_FILE_BYTES_MAX = 512 * 1024 * 1024;
+
 type Verdict = {
   readonly proof: RetirementProof;
   /** Null when the proof holds. */
@@ -35,7 +38,7 @@ export async function checkProofs(options: StateOptions): Promise<ExitCode> {
   const { release, manifest, pcrs: given } = options;
   const expectation = await readExpectation({ release, manifest, keys: null }, given);
   if (!expectation.ok) return wrongUse(expectation.error);
-  const bytes = await readSourceFile(options.file ?? "");
+  const bytes = await readSourceFile(options.file ?? "", PROOF_FILE_BYTES_MAX);
   if (!bytes.ok) return wrongUse(bytes.error);
   const proofs = parseProofs(bytes.value);
   if (proofs === null) {

@@ -3,11 +3,11 @@
 
 import { readFile } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import type { TableDescription } from "@aws-sdk/client-dynamodb";
 import { parseManifest } from "../../enclave/core/manifest.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { isTableId, parseTableArn } from "../../shared/table-arn.ts";
+import { parseOptions } from "./arguments.ts";
 import { type AwsOptions, readCredentials } from "./aws-options.ts";
 import { type Command, type Outcome, printOutcome } from "./command.ts";
 import type { TableClient } from "./table-client.ts";
@@ -106,12 +106,9 @@ async function connectOverNetwork(region: string, aws: AwsOptions): Promise<Tabl
 async function parseRequest(args: readonly string[]): Promise<Result<Request, string>> {
   const [act, ...rest] = args;
   if (act !== "create" && act !== "check") return err("give create or check");
-  let values: ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
-  try {
-    ({ values } = parseArgs({ args: rest, options: OPTIONS, strict: true }));
-  } catch (error) {
-    return err(error instanceof Error ? error.message : "wrong options");
-  }
+  const parsed = parseOptions(rest, OPTIONS);
+  if (!parsed.ok) return parsed;
+  const values = parsed.value;
   const endpoint = values.endpoint ?? null;
   if (endpoint !== null && !URL.canParse(endpoint)) return err("--endpoint must be a URL");
   const file = values.credentials;

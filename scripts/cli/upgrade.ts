@@ -3,12 +3,12 @@
 // what does not get ready in time. It must never abort an upgrade that it has not started.
 
 import { setTimeout as pause } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { ERRORS, isErrorCode, type Refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { UpgradeState } from "../../shared/wire/methods.ts";
 import { describeRefusal, openAdmin, type ParentAdmin, parseAdminPath } from "./admin.ts";
+import { type Arguments, parseOptions } from "./arguments.ts";
 import type { Command, ExitCode } from "./command.ts";
 import { readExpectation } from "./verify-expectation.ts";
 
@@ -56,10 +56,10 @@ type Request = {
 };
 
 const OPTIONS = {
-  release: { type: "string", multiple: true },
-  manifest: { type: "string", multiple: true },
-  wait: { type: "string", multiple: true },
-  admin: { type: "string", multiple: true },
+  release: { type: "string" },
+  manifest: { type: "string" },
+  wait: { type: "string" },
+  admin: { type: "string" },
   json: { type: "boolean" },
 } as const;
 const WAIT_SECONDS_DEFAULT = 300;
@@ -67,7 +67,7 @@ const WAIT_SECONDS_MAX = 86_400;
 const POLL_MS = 200;
 
 /** What each action takes; all but predecessor also take --admin and --json. */
-const TAKES: Readonly<Record<Action | "predecessor", readonly (keyof typeof OPTIONS)[]>> = {
+const TAKES: Readonly<Record<Action | "predecessor", readonly string[]>> = {
   predecessor: ["release", "manifest"],
   start: ["wait", "admin", "json"],
   show: ["admin", "json"],
@@ -80,7 +80,7 @@ const RUNS: Readonly<
 
 async function run([action = "", ...rest]: readonly string[]): Promise<ExitCode> {
   if (!isAction(action)) return complain("give predecessor, start, show or abort; see --help", 2);
-  const values = parseOptions(action, rest);
+  const values = parseValues(action, rest);
   if (!values.ok) return complain(`${values.error}; see --help`, 2);
   if (action === "predecessor") return printPredecessor(values.value);
   const request = parseRequest(values.value);
@@ -100,40 +100,32 @@ function isAction(text: string): text is keyof typeof TAKES {
   return Object.hasOwn(TAKES, text);
 }
 
-type Values = ReturnType<typeof parseArgs<{ options: typeof OPTIONS }>>["values"];
+type Values = Arguments<typeof OPTIONS>["values"];
 
-function parseOptions(action: keyof typeof TAKES, args: readonly string[]): Result<Values, string> {
-  let values: Values;
-  try {
-    ({ values } = parseArgs({ args, options: OPTIONS, strict: true }));
-  } catch (error) {
-    return err(error instanceof Error ? error.message : "wrong options");
-  }
-  for (const [name, value] of Object.entries(values)) {
-    if (!TAKES[action].some((taken) => taken === name)) return err(`${action} takes no --${name}`);
-    if (Array.isArray(value) && value.length > 1) return err(`give --${name} once`);
-  }
-  return ok(values);
+/** As parsed, when the action takes all of them. */
+function parseValues(action: keyof typeof TAKES, args: readonly string[]): Result<Values, string> {
+  const values = parseOptions(args, OPTIONS);
+  if (!values.ok) return values;
+  const foreign = Object.keys(values.value).find((name) => !TAKES[action].includes(name));
+  return foreign === undefined ? values : err(`${action} takes no --${foreign}`);
 }
 
-function parseRequest({ wait = [], admin = [], json }: Values): Result<Request, string> {
-  const text = wait[0] ?? String(WAIT_SECONDS_DEFAULT);
+function parseRequest({ wait, admin, json }: Values): Result<Request, string> {
+  const text = wait ?? String(WAIT_SECONDS_DEFAULT);
   const seconds = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (seconds < 1 || seconds > WAIT_SECONDS_MAX) {
     return err(`--wait must be 1 to ${WAIT_SECONDS_MAX} seconds`);
   }
-  const adminPath = parseAdminPath(admin[0]);
+  const adminPath = parseAdminPath(admin);
   if (!adminPath.ok) return err("--admin must be unix://PATH");
   return ok({ waitMs: seconds * 1000, adminPath: adminPath.value, isJson: json === true });
 }
 
-async function printPredecessor({ release = [], manifest = [] }: Values): Promise<ExitCode> {
-  const [releaseFile = null, manifestFile = null] = [release[0], manifest[0]];
-  if (releaseFile === null || manifestFile === null) {
+async function printPredecessor({ release, manifest }: Values): Promise<ExitCode> {
+  if (release === undefined || manifest === undefined) {
     return complain("predecessor needs --release and --manifest; see --help", 2);
   }
-  const files = { release: releaseFile, manifest: manifestFile, keys: null };
-  const expected = await readExpectation(files, new Map());
+  const expected = await readExpectation({ release, manifest, keys: null }, new Map());
   if (!expected.ok) return complain(expected.error, 1);
   const registers = [...expected.value.pcrs].map(
     ([index, value]) => [`pcr${index}`, encodePrefixedHex(value)] as const,

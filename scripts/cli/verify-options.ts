@@ -1,10 +1,10 @@
 // The options of `redoubt verify`, parsed strictly: an option that is not understood must never be
 // passed over, since it may be the one that was to pin something.
 
-import { parseArgs } from "node:util";
 import { parseHex } from "../../shared/bytes/hex.ts";
 import { NONCE_BYTES_MAX, PCR_BYTES, PCR_COUNT } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
+import { parseArguments } from "./arguments.ts";
 import type { TlsFiles } from "./attestation-source.ts";
 import type { ExpectationFiles } from "./verify-expectation.ts";
 
@@ -45,7 +45,7 @@ const LIVE_AGE_MS_MAX = 300_000;
 
 /** The error is a sentence for people; the exit code is 2. */
 export function parseVerifyOptions(args: readonly string[]): Result<VerifyOptions, string> {
-  const parsed = readArgs(args);
+  const parsed = parseArguments(args, OPTIONS);
   if (!parsed.ok) return parsed;
   const { values, positionals } = parsed.value;
   const [target, ...rest] = positionals;
@@ -84,19 +84,6 @@ export function parseVerifyOptions(args: readonly string[]): Result<VerifyOption
     ageMsMax,
     tls,
   });
-}
-
-function readArgs(args: readonly string[]) {
-  try {
-    const how = { options: OPTIONS, strict: true, allowPositionals: true, tokens: true } as const;
-    const parsed = parseArgs({ args, ...how });
-    // `parseArgs` would keep the last of two, and pin nothing to the first.
-    const names = parsed.tokens.flatMap((token) => (token.kind === "option" ? token.name : []));
-    const twice = names.find((name, index) => name !== "pcr" && names.indexOf(name) !== index);
-    return twice === undefined ? ok(parsed) : err(`--${twice} is given twice`);
-  } catch (error) {
-    return err(error instanceof Error ? error.message : "bad options");
-  }
 }
 
 function parseTarget(text: string): Result<string | URL, string> {

@@ -98,12 +98,13 @@ function openCredentials(path: string, arn: string): string {
 
 /**
  * The manifest, made on the first start together with its KMS key and that key's policy. `state` is
- * what it says of the state store.
+ * what it says of the state store, `more` is what else it has.
  */
 export function prepareManifest(
   layout: Layout,
   options: StartOptions,
   state: JsonObject = { kind: "parent" },
+  more: JsonObject = {},
 ): Manifest {
   if (!existsSync(layout.manifest)) {
     const folder = join(layout.kmsFolder, "keys");
@@ -116,6 +117,7 @@ export function prepareManifest(
       state,
       ethereum: { network: options.network ?? localNetwork(Date.now()) },
       groups: [{ name: "local", keys: "others", allow: OPERATION_KINDS }],
+      ...more,
     };
     const bytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
     writePolicy(folder, keyArn, localKeyPolicy([{ image: LOCAL_IMAGE, manifest: bytes }]));

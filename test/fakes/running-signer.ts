@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { EthereumNetwork } from "../../enclave/core/chains/ethereum/network.ts";
 import { slotAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
 import { openAdmin } from "../../scripts/cli/admin.ts";
+import type { JsonObject } from "../../scripts/local/json-fields.ts";
 import { type Layout, layoutOf, makeFolders } from "../../scripts/local/layout.ts";
 import { localNetwork } from "../../scripts/local/network.ts";
 import { Program } from "../../scripts/local/program.ts";
@@ -44,6 +45,8 @@ export type SignerWish = {
   readonly hasSecretBundles?: boolean;
   /** No key has a first record: it is for the test to make them. */
   readonly hasNoRecords?: boolean;
+  /** What the manifest has besides: `override`, `retired`. */
+  readonly manifest?: JsonObject;
 };
 
 export type Readiness = { readonly status: number; readonly code: string };
@@ -101,14 +104,19 @@ export class RunningSigner {
   #kms: Program | null = null;
   #releaseState: () => void = () => {};
 
-  private constructor() {
+  private constructor(manifestMore: JsonObject = {}) {
     this.layout = layoutOf(mkdtempSync(join(tmpdir(), "redoubt-run-")));
     makeFolders(this.layout);
     this.stateFolder = join(this.layout.folder, "state");
     this.stateFile = join(this.stateFolder, "state.sqlite");
     mkdirSync(this.stateFolder, { mode: 0o700 });
     prepareIdentities(this.layout);
-    const manifest = prepareManifest(this.layout, this.#options());
+    const manifest = prepareManifest(
+      this.layout,
+      this.#options(),
+      { kind: "parent" },
+      manifestMore,
+    );
     this.network = manifest.ethereum.network;
     this.kmsKeyArn = manifest.kmsKeyArn;
     this.enclave = new Enclave(this.layout, () => {
@@ -117,7 +125,7 @@ export class RunningSigner {
   }
 
   static async start(wish: SignerWish): Promise<RunningSigner> {
-    const signer = new RunningSigner();
+    const signer = new RunningSigner(wish.manifest);
     if (wish.prepareState !== undefined) {
       signer.#releaseState = wish.prepareState(signer.stateFolder);
     }

@@ -3,17 +3,16 @@
 // imported.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { z } from "zod";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { HostileLoad } from "../fakes/hostile-load.ts";
+import { type Run, runRedoubt } from "../fakes/redoubt-process.ts";
 import { RunningSigner } from "../fakes/running-signer.ts";
 import { Random } from "../simulation/random.ts";
 
-const ROOT = resolve(import.meta.dirname, "../..");
 const UNKNOWN_KEY = `0x${"8a".repeat(48)}`;
 /** Slots that pass while this test runs are far fewer. */
 const FUTURE_SLOTS = 1_000_000_000;
@@ -43,27 +42,12 @@ const importReport = z.strictObject({
   ),
 });
 
-type Run = { readonly code: number | null; readonly out: string; readonly error: string };
-
 let signer: RunningSigner;
 let load: HostileLoad;
 let imported: Floor;
 
 function redoubtState(...args: readonly string[]): Promise<Run> {
-  const main = join(ROOT, "scripts/cli/main.ts");
-  const admin = `unix://${signer.layout.adminSocket}`;
-  return new Promise((settle) => {
-    const child = spawn(
-      process.execPath,
-      ["--no-warnings", main, "state", ...args, "--admin", admin],
-      { stdio: ["ignore", "pipe", "pipe"] },
-    );
-    let out = "";
-    let error = "";
-    child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
-    child.stderr.on("data", (chunk: Buffer) => (error += chunk.toString()));
-    child.on("close", (code) => settle({ code, out, error }));
-  });
+  return runRedoubt(["state", ...args, "--admin", `unix://${signer.layout.adminSocket}`]);
 }
 
 async function succeeds(...args: readonly string[]): Promise<string> {

@@ -4,11 +4,10 @@
 // machine's.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import type { Enclave } from "../../scripts/local/stack.ts";
 import { HostileLoad } from "../fakes/hostile-load.ts";
+import { type Run, runRedoubt } from "../fakes/redoubt-process.ts";
 import { RunningSigner } from "../fakes/running-signer.ts";
 import { readStoreHistory, slashablePairs, unwritten } from "../fakes/store-history.ts";
 import { Succession } from "../fakes/successor.ts";
@@ -37,24 +36,12 @@ let signer: RunningSigner;
 let succession: Succession;
 let load: HostileLoad;
 
-type Run = { readonly exitCode: number; readonly stdout: string; readonly stderr: string };
-
 function pause(ms: number): Promise<void> {
   return new Promise((settle) => setTimeout(settle, ms));
 }
 
 function redoubt(...args: readonly string[]): Promise<Run> {
-  const program = join(import.meta.dirname, "../../scripts/cli/main.ts");
-  const admin = ["--admin", `unix://${signer.layout.adminSocket}`];
-  return new Promise((settle) => {
-    execFile(
-      process.execPath,
-      ["--no-warnings", program, "upgrade", ...args, ...admin],
-      (error, stdout, stderr) => {
-        settle({ exitCode: error === null ? 0 : Number(error.code), stdout, stderr });
-      },
-    );
-  });
+  return runRedoubt(["upgrade", ...args, "--admin", `unix://${signer.layout.adminSocket}`]);
 }
 
 /** Signatures of requests that were sent after now. */
@@ -97,17 +84,17 @@ describe(`an upgrade of the running signer, seed ${seed}`, () => {
     const running = redoubt("start", "--wait", "60", "--json");
     for (;;) {
       const shown = await redoubt("show", "--json");
-      assert.equal(shown.exitCode, 0, shown.stderr);
-      if (shown.stdout.includes('"code":"KMS_DENIED"')) break;
-      assert.match(shown.stdout, /"phase":"(none|preparing)"/);
+      assert.equal(shown.code, 0, shown.error);
+      if (shown.out.includes('"code":"KMS_DENIED"')) break;
+      assert.match(shown.out, /"phase":"(none|preparing)"/);
     }
     succession.allow();
     const run = await running;
     assert.deepEqual(
-      [run.exitCode, run.stdout],
+      [run.code, run.out],
       [0, '{"phase":"completed","code":null,"hasFloor":false}\n'],
     );
-    assert.match(run.stderr, /preparing: KMS_DENIED/);
+    assert.match(run.error, /preparing: KMS_DENIED/);
     await succession.settle();
     await awaitReleases();
     for (const code of TURNED_AWAY) assert.equal(load.outcomes.get(code), before.get(code), code);
@@ -119,15 +106,15 @@ describe(`an upgrade of the running signer, seed ${seed}`, () => {
   it("is given up when the successor does not get ready in time, with everything as it was", async () => {
     await succession.prepare();
     const run = await redoubt("start", "--wait", "1");
-    assert.equal(run.exitCode, 1);
-    assert.match(run.stdout, /^aborted: KMS_DENIED/);
+    assert.equal(run.code, 1);
+    assert.match(run.out, /^aborted: KMS_DENIED/);
     await awaitReleases();
-    assert.equal((await redoubt("abort")).exitCode, 1);
+    assert.equal((await redoubt("abort")).code, 1);
     succession.allow();
-    assert.equal((await redoubt("start")).exitCode, 0);
+    assert.equal((await redoubt("start")).code, 0);
     await succession.settle();
     const again = await redoubt("start");
-    assert.match(again.stderr, /UPGRADE_SAME/);
+    assert.match(again.error, /UPGRADE_SAME/);
   });
 
   it("goes on, or is taken up by the parent's next start, when the parent is killed in it", async (t) => {
@@ -138,7 +125,7 @@ describe(`an upgrade of the running signer, seed ${seed}`, () => {
       const running = redoubt("start");
       await pause(random.between(150, 900));
       const shown = await redoubt("show", "--json");
-      phases.push(shown.stdout.slice(0, 24).trim());
+      phases.push(shown.out.slice(0, 24).trim());
       await signer.killParent();
       await running;
       // Its configuration names the successor by now.
@@ -159,8 +146,8 @@ describe(`an upgrade of the running signer, seed ${seed}`, () => {
       await pause(random.between(150, 1200));
       await kill(round % 2 === 0 ? succession.present : succession.next);
       const run = await running;
-      assert.equal(run.exitCode, 0, run.stdout + run.stderr);
-      ends.push(String(/"hasFloor":(\w+)/.exec(run.stdout)?.[1]));
+      assert.equal(run.code, 0, run.out + run.error);
+      ends.push(String(/"hasFloor":(\w+)/.exec(run.out)?.[1]));
       await succession.settle();
       await signer.awaitReady();
       await awaitReleases();

@@ -1,10 +1,11 @@
 // Preloaded with `--import` into a process of tests: puts one mutant in the place of its module
 // while it is loaded. No file is changed, so that trials can run side by side. It must never let a
 // trial pass that has not loaded its mutant: a process that ends without having done so says it by
-// its exit code.
+// its exit code. Nor may a trial outlive its limit, also when whoever started it is gone by then.
 
 import { registerHooks } from "node:module";
-import { MUTANT_VARIABLE, NOT_LOADED, parseWish } from "./wish.ts";
+import { Worker } from "node:worker_threads";
+import { LIMIT_VARIABLE, MUTANT_VARIABLE, NOT_LOADED, parseWish } from "./wish.ts";
 
 const wish = parseWish(process.env[MUTANT_VARIABLE] ?? "");
 let isLoaded = false;
@@ -24,3 +25,9 @@ registerHooks({
 process.on("exit", () => {
   if (!isLoaded) process.exitCode = NOT_LOADED;
 });
+
+// In a thread of its own: a mutant may keep this one busy for ever. The trial leads its group.
+new Worker(
+  `setTimeout(() => process.kill(-process.pid, "SIGKILL"), ${Number(process.env[LIMIT_VARIABLE])})`,
+  { eval: true, execArgv: [] },
+).unref();

@@ -6,10 +6,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { stripTypeScriptTypes } from "node:module";
 import { join } from "node:path";
-import { encodeWish, MUTANT_VARIABLE, NOT_LOADED, type Wish } from "./wish.ts";
+import { encodeWish, LIMIT_VARIABLE, MUTANT_VARIABLE, NOT_LOADED, type Wish } from "./wish.ts";
 
 const LIMIT_FACTOR = 5;
 const LIMIT_MS_LEAST = 6000;
+const ORPHAN_MS = 1000;
 
 export type End = "passed" | "failed" | "timeout" | "not loaded";
 
@@ -71,6 +72,8 @@ async function runTests(root: string, wish: Wish, path: string, limitMs: number)
     env: {
       ...environment,
       [MUTANT_VARIABLE]: encodeWish(wish),
+      // Only for when nobody is left to end it.
+      [LIMIT_VARIABLE]: String(limitMs + ORPHAN_MS),
     },
     stdio: "ignore",
     // A group of its own: what the tests have started goes with them.

@@ -2,6 +2,8 @@
 // that is replaced. An empty part replaced by nothing is the module as it is.
 
 export const MUTANT_VARIABLE = "REDOUBT_MUTANT";
+/** After how many ms a trial ends itself and what it has started. */
+export const LIMIT_VARIABLE = "REDOUBT_MUTANT_LIMIT_MS";
 /** Exit code of a process of tests that has not loaded the module in question. */
 export const NOT_LOADED = 79;
 /** Exit code of a process of tests in which one has failed. */

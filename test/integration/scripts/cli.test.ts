@@ -148,33 +148,6 @@ describe("redoubt", () => {
 });
 
 describe("redoubt state", () => {
-  it("exits with 2 for wrong uses", async () => {
-    const key = encodePrefixedHex(keyOf(1));
-    const rows: readonly (readonly string[])[] = [
-      [],
-      ["frob"],
-      ["init"],
-      ["init", "--all", "--key", key],
-      ["init", "--key", "0x12"],
-      ["init", "--all", "stray"],
-      ["show", "stray"],
-      ["show", "--all"],
-      ["show", "--dry-run"],
-      ["import"],
-      ["import", "a", "b"],
-      ["import", "a", "--all"],
-      ["export"],
-      ["show", "--frob"],
-      ["show", "--admin"],
-      ["show", "--admin", "tcp://127.0.0.1:1"],
-      ["show", "--admin", "unix://relative"],
-    ];
-    const runs = await Promise.all(rows.map((row) => redoubt(["state", ...row])));
-    for (const [index, run] of runs.entries()) {
-      assert.equal(run.code, 2, `${rows[index]?.join(" ")}: ${run.error}`);
-    }
-  });
-
   it("exits with 1 and LINK_DOWN when nobody listens", async () => {
     const run = await redoubt(["state", "show", "--admin", "unix:///nonexistent/admin.sock"]);
     assert.equal(run.code, 1);
