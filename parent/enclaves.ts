@@ -28,7 +28,7 @@ export type ManifestFailure = {
 export class Enclaves {
   readonly #peer: EnclavePeer;
   readonly #log: Log;
-  /** Of each enclave that was ever served: those that are closed take no notice. */
+  /** Of each enclave that is served. */
   readonly #provisioners = new Set<Provisioner>();
   #credentials: Credentials | null = null;
 
@@ -62,7 +62,10 @@ export class Enclaves {
 
   setCredentials(latest: Credentials): void {
     this.#credentials = latest;
-    for (const provisioner of this.#provisioners) provisioner.setCredentials(latest);
+    for (const provisioner of this.#provisioners) {
+      if (provisioner.isHalted) this.#provisioners.delete(provisioner);
+      else provisioner.setCredentials(latest);
+    }
   }
 }
 

@@ -5,7 +5,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { encodeAddress } from "../shared/address.ts";
 import { ERRORS, type ErrorCode, refusal } from "../shared/errors.ts";
-import { SHUTDOWN_DEADLINE_MS } from "../shared/limits.ts";
+import { REQUEST_DEADLINE_MS, SHUTDOWN_DEADLINE_MS } from "../shared/limits.ts";
 import { err, ok, type Result } from "../shared/result.ts";
 import { startApi } from "./api/start.ts";
 import { Enclaves } from "./enclaves.ts";
@@ -49,6 +49,9 @@ export type StartRefusal = {
   /** The part and what is known of the cause: a path, an address. */
   readonly reason: string;
 };
+
+/** What a request that was held back may still need. */
+const SIGN_MS = 1000;
 
 /** Closes what was started, last first. */
 class Closings {
@@ -160,7 +163,9 @@ async function serveEnclaves(
     const isSame = isDeepStrictEqual(next.value.enclave, active.present.source);
     return isSame ? err({ code: "UPGRADE_SAME" }) : enclaves.serve(next.value, succession);
   };
-  const upgrades = new Upgrades({ active, log, serve });
+  // Held back for less than a request may take: it can still be signed.
+  const holdMsMax = Math.max(0, Math.min(REQUEST_DEADLINE_MS, config.api.deadlineMs) - SIGN_MS);
+  const upgrades = new Upgrades({ active, log, serve, holdMsMax });
   closings.add(() => upgrades.close());
   return ok({ enclaves, active, upgrades });
 }

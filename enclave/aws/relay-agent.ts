@@ -53,6 +53,7 @@ export class RelayAgent extends Agent {
   readonly #opening = new Set<Duplex>();
   /** Node counts a connection when it is made, too late to bound those that are being made. */
   #connectingCount = 0;
+  #openCount = 0;
   #isDestroyed = false;
 
   constructor(target: RelayAgentOptions) {
@@ -72,6 +73,11 @@ export class RelayAgent extends Agent {
       // Node passes no stream with an error; its type has no word for that.
       return onCreated?.(new ConnectionRefused(socket.error), undefined as never); // oxlint-disable-line typescript/no-unsafe-type-assertion
     });
+  }
+
+  /** Connections that are made, and not closed. */
+  get openCount(): number {
+    return this.#openCount;
   }
 
   override destroy(): void {
@@ -108,6 +114,10 @@ export class RelayAgent extends Agent {
       stream.destroy();
       return err(null);
     }
+    this.#openCount += 1;
+    socket.once("close", () => {
+      this.#openCount -= 1;
+    });
     return ok(socket);
   }
 

@@ -1,7 +1,8 @@
 // Connections to one host that are kept for the next call. Certificates are checked once for each
 // connection, so none may be used when it is older than its limit: an agent is as old as its oldest
-// connection can be, and is replaced as a whole. It must never end a call that is under way, nor
-// let more calls go out at once than it keeps connections.
+// connection can be, and is replaced as a whole. Handshakes cost both sides time that calls need:
+// few are made at once, so that the first calls of a burst need not wait for the last connection.
+// It must never end a call that is under way, nor let more calls go out than it keeps connections.
 
 import type { MonotonicClock, Ticker } from "../core/ports.ts";
 import { RelayAgent, type RelayAgentOptions } from "./relay-agent.ts";
@@ -16,6 +17,9 @@ export type RelayPoolOptions = RelayAgentOptions & {
 
 type Lent = { readonly agent: RelayAgent; readonly bornMs: number; useCount: number };
 
+/** Connections that are being made at once. */
+const OPENING_COUNT_MAX = 8;
+
 export class RelayPool {
   readonly #options: RelayPoolOptions;
   #current: Lent | null = null;
@@ -29,7 +33,7 @@ export class RelayPool {
 
   /** Null when its turn did not come within `waitMsMax`: then nothing was sent. */
   async use<T>(waitMsMax: number, run: (agent: RelayAgent) => Promise<T>): Promise<T | null> {
-    if (this.#useCount < this.#options.keptCountMax) this.#useCount += 1;
+    if (this.#hasTurn()) this.#useCount += 1;
     else if (!(await this.#takeTurn(waitMsMax))) return null;
     const lent = this.#get();
     lent.useCount += 1;
@@ -38,6 +42,13 @@ export class RelayPool {
     this.#endIfDone(lent);
     this.#passTurn();
     return result;
+  }
+
+  #hasTurn(): boolean {
+    // Each call has a connection of its own, or is getting one.
+    const { openCount } = this.#get().agent;
+    const countMax = Math.min(this.#options.keptCountMax, openCount + OPENING_COUNT_MAX);
+    return this.#useCount < countMax;
   }
 
   #takeTurn(waitMsMax: number): Promise<boolean> {
@@ -55,9 +66,10 @@ export class RelayPool {
   }
 
   #passTurn(): void {
-    const [next] = this.#waiting;
-    if (next === undefined) this.#useCount -= 1;
-    else {
+    this.#useCount -= 1;
+    for (const next of this.#waiting) {
+      if (!this.#hasTurn()) return;
+      this.#useCount += 1;
       this.#waiting.delete(next);
       next();
     }

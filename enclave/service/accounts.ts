@@ -15,7 +15,6 @@ import {
   type EthereumRecord,
   ethereumRule,
   highestFloor,
-  NO_FLOOR,
 } from "../core/chains/ethereum/slashing-rule.ts";
 import { groupOf, isRetiredKey, type KeyGroup, type Manifest } from "../core/manifest.ts";
 import type { SignPool, StateStore } from "../core/ports.ts";
@@ -56,6 +55,9 @@ export class KeyAccount extends Account<EthereumRecord, EthereumFloor> {
 
 /** Keys whose state is remembered, loaded or dropped since boot. */
 const ACCOUNT_COUNT_MAX = 2 * KEY_COUNT_MAX;
+
+/** What a predecessor has left: the digest of its records, and the floor of those who follow. */
+export type LastState = { readonly digest: Uint8Array; readonly floor: EthereumFloor };
 
 export class Accounts {
   readonly keyring = new Keyring();
@@ -142,22 +144,26 @@ export class Accounts {
   }
 
   /**
-   * Reads every key's record; afterwards keys may sign from `floor` on. When `last` is the digest
-   * of exactly these keys with these records, they are known to be the last: then there is no
-   * floor. Answers whether it was.
+   * Reads every key's record; afterwards keys may sign from `floor` on. When `last` has the digest
+   * of exactly these keys with these records, they are known to be the last, and its floor is
+   * theirs. Answers whether it was so.
    */
   async openState(
     store: StateStore,
     floor: EthereumFloor,
-    last: Uint8Array | null = null,
+    last: LastState | null = null,
   ): Promise<Result<boolean, Refusal>> {
     const scope = this.#manifest.ethereum.network.genesisValidatorsRoot;
     const ledger: EthereumLedger = new Ledger(ethereumRule, scope, store);
     const accounts = [...this.#byKey.values()];
     const loaded = await ledger.load(accounts);
     if (!loaded.ok) return loaded;
-    const isLast = last !== null && isEqualBytes(last, this.stateDigest());
-    for (const account of accounts) account.raiseFloor(isLast ? NO_FLOOR : floor);
+    const isLast = last !== null && isEqualBytes(last.digest, this.stateDigest());
+    for (const account of accounts) {
+      // That the predecessor saw no record either does not say that the key has never signed.
+      const hasLast = isLast && account.entry.durable !== null;
+      account.raiseFloor(hasLast ? last.floor : floor);
+    }
     this.#ledger = ledger;
     return ok(isLast);
   }

@@ -12,6 +12,7 @@ import { ethereumRule } from "../core/chains/ethereum/slashing-rule.ts";
 import type { Manifest } from "../core/manifest.ts";
 import type { Nsm } from "../core/ports.ts";
 import type { Accounts } from "./accounts.ts";
+import { inTurns } from "./act-turns.ts";
 import { firstRefusal, receiptOf, withFloor } from "./state-acts.ts";
 
 const AGE_MS_MAX = 300_000;
@@ -34,8 +35,11 @@ export class HandoverGiver {
     this.#parts = parts;
   }
 
-  /** The same successor may ask again, and gets the same document. */
-  async give(nonce: Uint8Array): Promise<Result<Uint8Array, Refusal>> {
+  /**
+   * The same successor may ask again, and gets the same document. `drainedMs`: since when nothing
+   * has been signed.
+   */
+  async give(nonce: Uint8Array, drainedMs: number): Promise<Result<Uint8Array, Refusal>> {
     const { accounts, scope, nsm, bootId } = this.#parts;
     if (this.#given !== null) {
       const isSame = isEqualBytes(this.#given.nonce, nonce);
@@ -44,7 +48,8 @@ export class HandoverGiver {
     const sealed = await this.#sealFloors();
     if (!sealed.ok) return sealed;
     const keyCount = accounts.loaded().length;
-    const userData = encodeHandover({ scope, keyCount, state: accounts.stateDigest(), bootId });
+    const state = accounts.stateDigest();
+    const userData = encodeHandover({ scope, keyCount, state, bootId, drainedMs });
     // Before the document is made: one that was made and got lost counts as given.
     const document = await nsm.attest({ userData, nonce, publicKey: null });
     if (!document.ok) return document;
@@ -57,17 +62,17 @@ export class HandoverGiver {
     const { accounts, nowMs } = this.#parts;
     const timeMs = nowMs();
     if (timeMs === null) return err(refusal("TIME_STALE"));
-    const acts = accounts
+    const signing = accounts
       .loaded()
-      .filter(({ entry }) => entry.durable !== null && !entry.durable.isRetired)
-      .map((account) =>
-        accounts.ledger.amend(account, receiptOf("handover", timeMs), (record) => {
-          const raised = withFloor(account, record ?? ethereumRule.empty);
-          const isSame = record !== null && ethereumRule.isSuccessor(raised, record);
-          return isSame ? null : { record: raised, isRetired: false };
-        }),
-      );
-    const failed = firstRefusal(await Promise.all(acts));
+      .filter(({ entry }) => entry.durable !== null && !entry.durable.isRetired);
+    const acts = await inTurns(signing, (account) =>
+      accounts.ledger.amend(account, receiptOf("handover", timeMs), (record) => {
+        const raised = withFloor(account, record ?? ethereumRule.empty);
+        const isSame = record !== null && ethereumRule.isSuccessor(raised, record);
+        return isSame ? null : { record: raised, isRetired: false };
+      }),
+    );
+    const failed = firstRefusal(acts);
     return failed === null ? ok(null) : err(failed);
   }
 }

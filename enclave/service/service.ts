@@ -14,14 +14,14 @@ import type { AnswerOf, ENCLAVE_METHODS, EnclaveMethod } from "../../shared/wire
 import type { TrustedTime } from "../attestation/trusted-time.ts";
 import type { PushedCredentials } from "../aws/credentials.ts";
 import { type EthereumFloor, NO_FLOOR } from "../core/chains/ethereum/slashing-rule.ts";
-import { bootFloorAt } from "../core/chains/ethereum/time-bound.ts";
+import { bootFloorAt, handoverFloorAt } from "../core/chains/ethereum/time-bound.ts";
 import type { Manifest } from "../core/manifest.ts";
 import { Life } from "../core/phase.ts";
 import type { Entropy, KeyReleaser, Nsm, ReceiptLog, SignPool, StateStore } from "../core/ports.ts";
 import { hasBootFloor, type StateConfig } from "../core/state-config.ts";
 import { type OpenedBundle, openBundle } from "../keys/bundle.ts";
 import type { StoreCredentialRing } from "../keys/store-credentials.ts";
-import { Accounts, stateOf } from "./accounts.ts";
+import { Accounts, type LastState, stateOf } from "./accounts.ts";
 import { BundleStage } from "./bundle-stage.ts";
 import { HandoverGiver, verifyHandover } from "./handover.ts";
 import { measureManifest } from "./measurement.ts";
@@ -71,6 +71,8 @@ class Service {
   #overrideCount = 0;
   #inFlightCount = 0;
   #onIdle: (() => void) | null = null;
+  /** Null before it drained, and when there was no trusted time then. */
+  #drainedMs: number | null = null;
   /** The end of the last step; the next one starts there. */
   #lastStep: Promise<unknown> = Promise.resolve();
 
@@ -104,16 +106,16 @@ class Service {
         const document = handover?.slice() ?? null;
         return this.#step("state.open", () => this.#openState(document));
       },
-      "state.init": (params) => this.#gate("state.init", () => this.#initState(params)),
+      "state.init": (params) => this.#act("state.init", () => this.#initState(params)),
       "state.show": ({ keys }) =>
         this.#gate("state.show", () =>
           ok(this.#loadedAccounts.findAll(keys).map((account) => stateOf(account))),
         ),
       "state.import": (params) =>
-        this.#gate("state.import", () => raiseRecords(this.#actParts, params)),
+        this.#act("state.import", () => raiseRecords(this.#actParts, params)),
       "state.retire": (params) =>
-        this.#gate("state.retire", () => retireKeys(this.#actParts, params)),
-      "state.override": (params) => this.#gate("state.override", () => this.#overrideState(params)),
+        this.#act("state.retire", () => retireKeys(this.#actParts, params)),
+      "state.override": (params) => this.#act("state.override", () => this.#overrideState(params)),
       "state.handover": ({ nonce }) => {
         const own = nonce.slice();
         return this.#step("state.handover", () => this.#handOver(own));
@@ -133,6 +135,22 @@ class Service {
     if (this.#life.isAllowed(method)) return run();
     const { phase } = this.#life;
     return err(phase === "Draining" ? refusal("DRAINING") : refusal("PHASE_REFUSED", phase));
+  }
+
+  /** As `#gate`; a drain waits for it, as for a signature: it writes records. */
+  #act<T>(
+    method: EnclaveMethod,
+    run: () => Promise<Result<T, Refusal>>,
+  ): Result<T, Refusal> | Promise<Result<T, Refusal>> {
+    return this.#gate(method, () => this.#counted(run()));
+  }
+
+  #counted<T>(answer: Promise<T>): Promise<T> {
+    this.#inFlightCount += 1;
+    return answer.finally(() => {
+      this.#inFlightCount -= 1;
+      if (this.#inFlightCount === 0) this.#onIdle?.();
+    });
   }
 
   /** As `#gate`, after every earlier step has ended: the phase may be another one by then. */
@@ -255,7 +273,7 @@ class Service {
     const opened = await accounts.openState(store, floor.value, last.value);
     if (!opened.ok) return opened;
     const isHandedOver = opened.value;
-    this.#floor = isHandedOver ? NO_FLOOR : floor.value;
+    this.#floor = isHandedOver && last.value !== null ? last.value.floor : floor.value;
     const nowMs = () => time.nowMs();
     this.#signing = { manifest, accounts, pool, nowMs };
     this.#acts = { manifest, accounts, store, nsm, bootId, nowMs };
@@ -266,14 +284,20 @@ class Service {
     return ok({ keyCount, recordCount: accounts.recordCount, isHandedOver });
   }
 
-  /** The digest of the records that the predecessor left. */
-  #verifyHandover(document: Uint8Array, manifest: Manifest): Result<Uint8Array, Refusal> {
+  /** What the predecessor left. */
+  #verifyHandover(document: Uint8Array, manifest: Manifest): Result<LastState, Refusal> {
     const nowMs = this.#parts.time.nowMs();
     if (nowMs === null) return err(refusal("TIME_STALE"));
     const { nsmRoot } = this.#parts;
     const parts = { manifest, nsmRoot, challenge: this.#challenge, nowMs };
     const handover = verifyHandover(document, parts);
-    return handover.ok ? ok(handover.value.state) : handover;
+    if (!handover.ok) return handover;
+    const { state, drainedMs } = handover.value;
+    const { network } = manifest.ethereum;
+    const floor = hasBootFloor(manifest.state)
+      ? handoverFloorAt(network, drainedMs, nowMs)
+      : NO_FLOOR;
+    return ok({ digest: state, floor });
   }
 
   /**
@@ -308,7 +332,8 @@ class Service {
   async #handOver(nonce: Uint8Array): Promise<Answer<"state.handover">> {
     await this.#drain();
     invariant(this.#giver !== null, "a phase that allows a hand-over has opened the state");
-    const document = await this.#giver.give(nonce);
+    if (this.#drainedMs === null) return err(refusal("TIME_STALE"));
+    const document = await this.#giver.give(nonce, this.#drainedMs);
     return document.ok ? ok({ document: document.value }) : document;
   }
 
@@ -339,16 +364,14 @@ class Service {
   #sign(params: Parameters<EnclaveHandlers["sign"]>[0]): Answer<"sign"> | Promise<Answer<"sign">> {
     invariant(this.#signing !== null, "what is signed is signed after the state is open");
     const answer = sign(this.#signing, params);
-    if (!(answer instanceof Promise)) return answer;
-    this.#inFlightCount += 1;
-    return answer.finally(() => {
-      this.#inFlightCount -= 1;
-      if (this.#inFlightCount === 0) this.#onIdle?.();
-    });
+    return answer instanceof Promise ? this.#counted(answer) : answer;
   }
 
   async #drain(): Promise<Answer<"drain">> {
-    if (this.#life.phase === "Ready") this.#life.enter("Draining");
+    if (this.#life.phase === "Ready") {
+      this.#life.enter("Draining");
+      this.#drainedMs = this.#parts.time.nowMs();
+    }
     if (this.#inFlightCount > 0) {
       await new Promise<void>((resolve) => {
         const earlier = this.#onIdle;

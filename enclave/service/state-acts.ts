@@ -26,6 +26,7 @@ import type { Nsm, StateStore } from "../core/ports.ts";
 import { verifyOverride } from "../keys/override-signature.ts";
 import type { Act, Receipt } from "../state/record-codec.ts";
 import { type Accounts, type KeyAccount, stateOf } from "./accounts.ts";
+import { inTurns } from "./act-turns.ts";
 
 type Params<M extends keyof typeof ENCLAVE_METHODS> = ParamsOf<(typeof ENCLAVE_METHODS)[M]>;
 type States = readonly EthereumState[];
@@ -51,12 +52,12 @@ export async function initRecords(
   const verified = await store.verify();
   if (!verified.ok) return verified;
   const missing = accounts.findAll(keys).filter(({ entry }) => entry.durable === null);
-  const acts = missing.map((account) =>
+  const acts = await inTurns(missing, (account) =>
     accounts.ledger.amend(account, receiptOf("init", timeMs), (record) =>
       record === null ? { record: ethereumRule.empty, isRetired: false } : null,
     ),
   );
-  const failed = firstRefusal(await Promise.all(acts));
+  const failed = firstRefusal(acts);
   if (failed !== null) return err(failed);
   // A store that had hidden a record gave it out instead: that one was not created.
   return ok(missing.filter(({ entry }) => entry.durable?.seq === 1).length);
@@ -94,14 +95,14 @@ export async function raiseRecords(
   }
   const verified = await parts.store.verify();
   if (!verified.ok) return verified;
-  const acts = known.map(({ account, floor }) =>
+  const acts = await inTurns(known, ({ account, floor }) =>
     accounts.ledger.amend(account, receiptOf(reason, timeMs), (record) => {
       const raised = raiseEthereumRecord(record ?? ethereumRule.empty, floor);
       const isSame = record !== null && ethereumRule.isSuccessor(raised, record);
       return isSame ? null : { record: raised, isRetired: false };
     }),
   );
-  const failed = firstRefusal(await Promise.all(acts));
+  const failed = firstRefusal(acts);
   return failed === null ? ok(known.map(({ account }) => stateOf(account))) : err(failed);
 }
 

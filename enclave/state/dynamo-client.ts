@@ -15,11 +15,15 @@ import type { JsonFields, TableConfig } from "./dynamo-item.ts";
 /** `unsent`: nothing left the enclave. So it is with `relay`, where there was no connection. */
 export type DynamoFailure = AwsFailure | { readonly kind: "unsent"; readonly refusal: Refusal };
 
-/** Answers within `deadlineMs`, and never rejects. */
+/**
+ * Answers within `deadlineMs`, and never rejects. With `waitMsMax` it may wait as long for a
+ * connection that is free, and answers within that time as a whole.
+ */
 export type DynamoCall = (
   operation: string,
   body: JsonFields,
   deadlineMs: number,
+  waitMsMax?: number,
 ) => Promise<Result<AwsAnswer, DynamoFailure>>;
 
 export type DynamoClientOptions = {
@@ -54,9 +58,9 @@ export function createDynamoCall(options: DynamoClientOptions): DynamoCall {
     keptCountMax: KEPT_COUNT_MAX,
     ageMsMax: CONNECTION_AGE_MS_MAX,
   });
-  return async (operation, body, deadlineMs) => {
-    const deadlineAtMs = clock.nowMs() + deadlineMs;
-    const answer = await pool.use(deadlineMs, async (agent) => {
+  return async (operation, body, deadlineMs, waitMsMax = deadlineMs) => {
+    const lateMs = clock.nowMs() + waitMsMax;
+    const answer = await pool.use(waitMsMax, async (agent) => {
       const signedMs = nowMs();
       if (signedMs === null) return unsent(refusal("TIME_STALE"));
       const current = credentials.current();
@@ -70,7 +74,7 @@ export function createDynamoCall(options: DynamoClientOptions): DynamoCall {
         body,
         credentials: { ...current.value, sessionToken: null },
         nowMs: signedMs,
-        deadlineMs: Math.max(1, Math.floor(deadlineAtMs - clock.nowMs())),
+        deadlineMs: Math.max(1, Math.floor(Math.min(deadlineMs, lateMs - clock.nowMs()))),
         answerBytesMax: ANSWER_BYTES_MAX,
       });
     });

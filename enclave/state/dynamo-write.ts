@@ -90,7 +90,8 @@ async function attempt(
   const mayBeWrittenBefore = progress.mayBeWritten;
   // Until it is known to be otherwise.
   progress.mayBeWritten = true;
-  const answer = await ports.call("PutItem", body, Math.min(leftMs, ATTEMPT_DEADLINE_MS));
+  const attemptMs = Math.min(leftMs, ATTEMPT_DEADLINE_MS);
+  const answer = await ports.call("PutItem", body, attemptMs, leftMs);
   if (!answer.ok) {
     const isSent = answer.error.kind === "unavailable" || answer.error.kind === "malformed";
     progress.mayBeWritten = mayBeWrittenBefore || isSent;

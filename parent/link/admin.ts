@@ -64,11 +64,11 @@ export async function startAdmin(
     "receipts.read": ({ after }) => store.receiptsAfter(after),
     "upgrade.start": async () => {
       const started = await upgrades.start();
-      return started.ok ? ok({}) : started;
+      return started.ok ? ok({ number: started.value }) : started;
     },
     "upgrade.show": () => ok(upgrades.show()),
-    "upgrade.abort": () => {
-      const aborted = upgrades.abort();
+    "upgrade.abort": ({ number }) => {
+      const aborted = upgrades.abort(number);
       return aborted.ok ? ok({}) : aborted;
     },
   };

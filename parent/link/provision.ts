@@ -30,8 +30,11 @@ export type ProvisionOptions = {
 export type Succession = {
   /** Instead of `state.open`: brings an enclave whose bundles are open to Ready, when it may. */
   openState(status: EnclaveStatus): Promise<Result<null, Refusal>>;
-  /** It is Ready, and its keys are listed. */
-  onReady(): void;
+  /**
+   * It is Ready, and its keys are listed. True: it has taken over, and is from now on an enclave
+   * like any other.
+   */
+  onReady(): boolean;
 };
 
 const RETRY: BackoffBounds = { minMs: 250, maxMs: 4000 };
@@ -67,7 +70,7 @@ export class Provisioner {
   #isRunning = false;
   #isAskedAgain = false;
   #isHalted = false;
-  readonly #succession: Succession | null;
+  #succession: Succession | null;
 
   constructor(options: ProvisionOptions) {
     this.#link = options.link;
@@ -96,6 +99,10 @@ export class Provisioner {
     this.#link.close();
   }
 
+  get isHalted(): boolean {
+    return this.#isHalted;
+  }
+
   keys(): readonly string[] {
     return this.#keys;
   }
@@ -120,7 +127,8 @@ export class Provisioner {
   }
 
   startReload(): Result<null, Refusal<"RELOAD_RUNNING">> {
-    if (this.#reload.status === "running") return err(refusal("RELOAD_RUNNING"));
+    // One that was halted has a successor, which has just loaded what there is.
+    if (this.#isHalted || this.#reload.status === "running") return err(refusal("RELOAD_RUNNING"));
     this.#reload = { ...this.#reload, status: "running" };
     this.#wake();
     return ok(null);
@@ -230,7 +238,7 @@ export class Provisioner {
         ...floorFields(status.value),
       });
     }
-    this.#succession?.onReady();
+    if (this.#succession?.onReady() === true) this.#succession = null;
     return loaded;
   }
 

@@ -20,38 +20,42 @@ import {
 } from "./manifest-facts.ts";
 import { openState, type Succession } from "./provision.ts";
 
-/** Less than a request may take: what was held back can still be signed. */
-const HOLD_MS_MAX = REQUEST_DEADLINE_MS - 1000;
 const CHALLENGE_DEADLINE_MS = 5000;
 /** For the records of keys that have not signed since the present enclave's boot. */
 const HANDOVER_DEADLINE_MS = 10_000;
-/** How long an enclave that does not hand over is asked again, and how often. */
-const GIVE_UP_MS = 3000;
+/** How long an enclave that does not hand over is asked again: a boot floor costs far more. */
+const GIVE_UP_MS = 15_000;
+/** How long one that was replaced is asked to drain. */
+const RETIRE_MS = 60_000;
 const RETRY_MS = 200;
 /** Another boot, or another successor: asking again is of no use. */
 const FINAL_CODES: ReadonlySet<ErrorCode> = new Set(["PHASE_REFUSED", "HANDOVER_GIVEN"]);
 
-/** Once: the successor's status, and for how long requests waited. */
-type OnCompleted = (status: EnclaveStatus | null, waitedMs: number) => void;
+export type TakeoverParts = {
+  readonly active: ActiveEnclave;
+  /** How long requests are held back: what was held back should still be signed. */
+  readonly holdMsMax: number;
+  readonly log: Log;
+  /** The successor signs: its status, and for how long requests waited. */
+  readonly onCompleted: (status: EnclaveStatus | null, waitedMs: number) => void;
+  /** Nothing is left to be done: the predecessor has drained, or can't be reached. */
+  readonly onRetired: () => void;
+};
+
 type Handover = { readonly nonce: Uint8Array; readonly document: Uint8Array };
 
 export class Takeover implements Succession {
-  readonly #active: ActiveEnclave;
+  readonly #parts: TakeoverParts;
   readonly #predecessor: ServedEnclave;
-  readonly #log: Log;
-  readonly #onCompleted: OnCompleted;
   #successor: ServedEnclave | null = null;
   #isAborted = false;
-  #isCommitted = false;
-  #committedMs = 0;
-  #isCompleted = false;
+  #isClosed = false;
+  #committedMs: number | null = null;
   #handover: Handover | null = null;
 
-  constructor(active: ActiveEnclave, log: Log, onCompleted: OnCompleted) {
-    this.#active = active;
-    this.#predecessor = active.present;
-    this.#log = log;
-    this.#onCompleted = onCompleted;
+  constructor(parts: TakeoverParts) {
+    this.#parts = parts;
+    this.#predecessor = parts.active.present;
   }
 
   start(successor: ServedEnclave): void {
@@ -59,13 +63,18 @@ export class Takeover implements Succession {
     successor.provisioner.start();
   }
 
+  /** Past the point of no return. */
   get isCommitted(): boolean {
-    return this.#isCommitted;
+    return this.#committedMs !== null;
+  }
+
+  get isAborted(): boolean {
+    return this.#isAborted;
   }
 
   /** False when it is too late. */
   abort(): boolean {
-    if (this.#isCommitted) return false;
+    if (this.isCommitted) return false;
     this.#isAborted = true;
     if (this.#successor !== null) closeServed(this.#successor);
     return true;
@@ -73,6 +82,7 @@ export class Takeover implements Succession {
 
   /** Both enclaves are left to themselves. */
   close(): void {
+    this.#isClosed = true;
     if (this.#successor !== null) closeServed(this.#successor);
     closeServed(this.#predecessor);
   }
@@ -80,98 +90,99 @@ export class Takeover implements Succession {
   async openState(status: EnclaveStatus): Promise<Result<null, Refusal>> {
     const successor = this.#successor;
     if (successor === null) return err(refusal("NOT_READY"));
-    const { link } = successor;
-    if (this.#isCompleted || (this.#isCommitted && status.phase === "Ready")) {
-      return status.phase === "Ready" ? ok(null) : discard(await openState(link, null));
+    if (this.isCommitted) {
+      return status.phase === "Ready" ? ok(null) : this.#takeState(successor.link);
     }
-    if (!this.#isCommitted) {
-      const prepared = await this.#prepare(successor, status);
-      if (!prepared.ok) return prepared;
-      const committed = this.#commit(successor, prepared.value);
-      if (!committed.ok) return committed;
-      if (!prepared.value) return committed;
+    const compared = await this.#compare(successor, status);
+    if (!compared.ok) return compared;
+    // Where the store shows the newest records anyhow, both may have the state open: the present
+    // enclave signs until it is replaced.
+    if (!hasBootFloor(compared.value)) {
+      return status.phase === "Ready" ? ok(null) : discard(await openState(successor.link, null));
     }
-    return this.#takeState(link);
+    const named = await this.#checkPredecessor(successor.link, compared.value);
+    if (!named.ok) return named;
+    const committed = this.#commit(successor, status);
+    return committed.ok ? this.#takeState(successor.link) : committed;
   }
 
-  onReady(): void {
-    if (this.#isCompleted || this.#successor === null || !this.#isCommitted) return;
-    this.#isCompleted = true;
-    this.#active.replace(this.#successor);
-    this.#onCompleted(this.#successor.link.status(), performance.now() - this.#committedMs);
+  onReady(): boolean {
+    const successor = this.#successor;
+    if (successor === null || this.#isAborted || this.#isClosed) return false;
+    this.#committedMs ??= performance.now();
+    this.#predecessor.provisioner.halt();
+    this.#parts.active.replace(successor);
+    this.#parts.onCompleted(successor.link.status(), performance.now() - this.#committedMs);
     void this.#retire();
+    return true;
   }
 
-  /**
-   * Whether the state has to be handed over; where the store shows the newest records anyhow, the
-   * successor opens it beside the present enclave, which signs until it is replaced.
-   */
-  async #prepare(
+  async #compare(
     successor: ServedEnclave,
     status: EnclaveStatus,
-  ): Promise<Result<boolean, Refusal>> {
-    const facts = this.#compareManifests(successor, status);
-    if (!facts.ok) return facts;
-    const keys = await this.#compareKeys(successor.link);
-    if (!keys.ok) return keys;
-    if (!hasBootFloor(facts.value)) {
-      const opened = status.phase === "Ready" ? ok(false) : await openState(successor.link, null);
-      return opened.ok ? ok(false) : opened;
-    }
-    const challenge = await successor.link.call("state.challenge", {}, CHALLENGE_DEADLINE_MS);
-    if (!challenge.ok) return challenge;
-    const nonce = challenge.value.nonce.slice();
-    const present = await this.#predecessor.link.call("attest", { nonce }, CHALLENGE_DEADLINE_MS);
-    if (!present.ok) return present;
-    const isNamed = namesPredecessor(facts.value, present.value.document);
-    return isNamed ? ok(true) : err(refusal("HANDOVER_REFUSED"));
-  }
-
-  #compareManifests(
-    successor: ServedEnclave,
-    status: EnclaveStatus,
-  ): Result<ManifestFacts, Refusal> {
+  ): Promise<Result<ManifestFacts, Refusal>> {
     const present = parseManifestFacts(this.#predecessor.provisioner.manifest());
     const next = parseManifestFacts(successor.provisioner.manifest());
     if (present === null || next === null) return err(refusal("MANIFEST_MALFORMED"));
-    const root = this.#predecessor.link.status()?.genesisValidatorsRoot ?? null;
+    const presentStatus = this.#predecessor.link.status();
+    const root = presentStatus?.genesisValidatorsRoot ?? null;
     const nextRoot = status.genesisValidatorsRoot;
-    if (root === null || nextRoot === null) return err(refusal("NOT_READY"));
+    if (presentStatus === null || root === null || nextRoot === null) {
+      return err(refusal("NOT_READY"));
+    }
+    // The same enclave by another address: it would be drained for good.
+    if (isEqualBytes(presentStatus.bootId, status.bootId)) return err(refusal("UPGRADE_SAME"));
     const isSame = isEqualBytes(root, nextRoot) && isSameStore(present, next);
-    return isSame ? ok(next) : err(refusal("UPGRADE_MISMATCH"));
+    if (!isSame) return err(refusal("UPGRADE_MISMATCH"));
+    const keys = await this.#compareKeys(successor.link);
+    return keys.ok ? ok(next) : keys;
   }
 
   /** A hand-over is of all keys, and a validator must not lose one by an upgrade. */
   async #compareKeys(link: EnclaveLink): Promise<Result<null, Refusal>> {
-    const [present, next] = [await listKeys(this.#predecessor.link), await listKeys(link)];
+    const present = await listKeys(this.#predecessor.link);
     if (!present.ok) return present;
+    const next = await listKeys(link);
     if (!next.ok) return next;
     const isSame = present.value.join() === next.value.join();
     return isSame ? ok(null) : err(refusal("UPGRADE_KEYS"));
   }
 
-  /** The point of no return. What is asked above may be another by now: the last look is here. */
-  #commit(successor: ServedEnclave, isHandingOver: boolean): Result<null, Refusal> {
-    if (this.#isAborted) return err(refusal("UPGRADE_ABORTED"));
+  /** Whether the successor's manifest lets the present enclave hand over to it. */
+  async #checkPredecessor(link: EnclaveLink, facts: ManifestFacts): Promise<Result<null, Refusal>> {
+    const challenge = await link.call("state.challenge", {}, CHALLENGE_DEADLINE_MS);
+    if (!challenge.ok) return challenge;
+    const nonce = challenge.value.nonce.slice();
+    const present = await this.#predecessor.link.call("attest", { nonce }, CHALLENGE_DEADLINE_MS);
+    if (!present.ok) return present;
+    const isNamed = namesPredecessor(facts, present.value.document);
+    return isNamed ? ok(null) : err(refusal("HANDOVER_REFUSED"));
+  }
+
+  /** The point of no return. What was asked above may be another by now: the last look is here. */
+  #commit(successor: ServedEnclave, prepared: EnclaveStatus): Result<null, Refusal> {
+    if (this.#isAborted || this.#isClosed) return err(refusal("UPGRADE_ABORTED"));
     const notReady = this.#predecessor.provisioner.notReady();
     if (notReady !== null) return err(notReady);
-    this.#isCommitted = true;
+    const now = successor.link.status();
+    if (now === null) return err(successor.link.failure());
+    if (!isEqualBytes(now.bootId, prepared.bootId)) return err(refusal("NOT_READY"));
     this.#committedMs = performance.now();
     this.#predecessor.provisioner.halt();
-    if (isHandingOver) this.#active.hold(HOLD_MS_MAX, () => this.#active.replace(successor));
+    const { active, holdMsMax } = this.#parts;
+    active.hold(holdMsMax, () => active.replace(successor));
     return ok(null);
   }
 
   async #takeState(link: EnclaveLink): Promise<Result<null, Refusal>> {
     const challenge = await link.call("state.challenge", {}, CHALLENGE_DEADLINE_MS);
     if (!challenge.ok) return challenge;
-    const nonce = challenge.value.nonce.slice();
-    const handover = await this.#askFor(nonce);
+    const handover = await this.#askFor(challenge.value.nonce.slice());
     // Without one the successor starts as after a crash: with a floor that is above all that the
     // present enclave can have signed.
     const opened = await openState(link, handover);
     if (opened.ok || opened.error.code !== "HANDOVER_REFUSED") return discard(opened);
-    this.#log.error("upgrade.not-handed-over", { code: opened.error.code });
+    this.#parts.log.error("upgrade.not-handed-over", { code: opened.error.code });
     return discard(await openState(link, null));
   }
 
@@ -180,31 +191,44 @@ export class Takeover implements Succession {
     if (this.#handover !== null && isEqualBytes(this.#handover.nonce, nonce)) {
       return this.#handover.document;
     }
-    const { link } = this.#predecessor;
-    const lateMs = performance.now() + GIVE_UP_MS;
-    for (;;) {
+    const given = await this.#askPredecessor(GIVE_UP_MS, async (link) => {
       const drained = await link.call("drain", {}, REQUEST_DEADLINE_MS);
-      const given = drained.ok
-        ? await link.call("state.handover", { nonce }, HANDOVER_DEADLINE_MS)
-        : drained;
-      if (given.ok) {
-        this.#handover = { nonce, document: given.value.document.slice() };
-        return this.#handover.document;
-      }
-      const { code } = given.error;
-      if (FINAL_CODES.has(code) || performance.now() > lateMs) {
-        this.#log.error("upgrade.not-handed-over", { code });
-        return null;
-      }
+      if (!drained.ok) return drained;
+      return link.call("state.handover", { nonce }, HANDOVER_DEADLINE_MS);
+    });
+    if (!given.ok) {
+      this.#parts.log.error("upgrade.not-handed-over", { code: given.error.code });
+      return null;
+    }
+    this.#handover = { nonce, document: given.value.document.slice() };
+    return this.#handover.document;
+  }
+
+  /** Again and again, until it answers or it is of no use, and at least twice. */
+  async #askPredecessor<T>(
+    msMax: number,
+    ask: (link: EnclaveLink) => Promise<Result<T, Refusal>>,
+  ): Promise<Result<T, Refusal>> {
+    const { link } = this.#predecessor;
+    const lateMs = performance.now() + msMax;
+    for (let count = 1; ; count += 1) {
+      const answer = await ask(link);
+      if (answer.ok || FINAL_CODES.has(answer.error.code) || this.#isClosed) return answer;
+      if (count > 1 && performance.now() > lateMs) return answer;
       await pause(RETRY_MS);
     }
   }
 
   /** What is in flight there still ends; then nobody has a way to it any more. */
   async #retire(): Promise<void> {
-    const drained = await this.#predecessor.link.call("drain", {}, REQUEST_DEADLINE_MS);
-    if (!drained.ok) this.#log.warn("upgrade.not-drained", { code: drained.error.code });
+    const drained = await this.#askPredecessor(RETIRE_MS, (link) =>
+      link.call("drain", {}, REQUEST_DEADLINE_MS),
+    );
+    if (!drained.ok && !this.#isClosed) {
+      this.#parts.log.warn("upgrade.not-drained", { code: drained.error.code });
+    }
     closeServed(this.#predecessor);
+    this.#parts.onRetired();
   }
 }
 

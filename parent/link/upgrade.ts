@@ -16,51 +16,77 @@ export type UpgradeParts = {
   readonly active: ActiveEnclave;
   /** The enclave that the configuration file names by now, to be brought to Ready in this way. */
   readonly serve: (succession: Succession) => Promise<Result<ServedEnclave, ServeFailure>>;
+  /** How long requests are held back for a successor. */
+  readonly holdMsMax: number;
   readonly log: Log;
 };
 
+type Ended = Omit<UpgradeState, "number">;
+
 export class Upgrades {
   readonly #parts: UpgradeParts;
+  /** The one that runs. After it is completed its predecessor has still to drain. */
   #takeover: Takeover | null = null;
   #successor: ServedEnclave | null = null;
-  #ended: UpgradeState = { phase: "none", code: null, hasFloor: null };
+  #number = 0;
+  /** How the last one ended; null while one is on its way. */
+  #ended: Ended | null = { phase: "none", code: null, floor: null };
 
   constructor(parts: UpgradeParts) {
     this.#parts = parts;
   }
 
-  async start(): Promise<Result<null, Refusal>> {
+  /** Its number. */
+  async start(): Promise<Result<number, Refusal>> {
     if (this.#takeover !== null) return err(refusal("UPGRADE_RUNNING"));
-    const { active, serve, log } = this.#parts;
-    const takeover = new Takeover(active, log, (...outcome) => this.#complete(...outcome));
+    const { active, serve, holdMsMax, log } = this.#parts;
+    const before = this.#ended;
+    const takeover = new Takeover({
+      active,
+      holdMsMax,
+      log,
+      onCompleted: (status, waitedMs) => this.#complete(status, waitedMs),
+      onRetired: () => {
+        this.#takeover = null;
+      },
+    });
     this.#takeover = takeover;
+    this.#ended = null;
     const served = await serve(takeover);
-    if (this.#takeover !== takeover) {
+    if (takeover.isAborted) {
+      this.#takeover = null;
       if (served.ok) closeServed(served.value);
       return err(refusal("UPGRADE_ABORTED"));
     }
     if (!served.ok) {
       this.#takeover = null;
+      this.#ended = before;
       log.error("upgrade.refused", served.error);
       return err(refusal(served.error.code));
     }
+    this.#number += 1;
     this.#successor = served.value;
     log.warn("upgrade.started");
     takeover.start(served.value);
-    return ok(null);
+    return ok(this.#number);
   }
 
   show(): UpgradeState {
-    if (this.#takeover === null) return this.#ended;
-    const phase: UpgradePhase = this.#takeover.isCommitted ? "switching" : "preparing";
+    const number = this.#number;
+    if (this.#ended !== null) return { number, ...this.#ended };
+    const phase: UpgradePhase = this.#takeover?.isCommitted === true ? "switching" : "preparing";
     const code = this.#successor?.provisioner.notReady()?.code ?? null;
-    return { phase, code, hasFloor: null };
+    return { number, phase, code, floor: null };
   }
 
-  abort(): Result<null, Refusal> {
-    if (this.#takeover?.abort() !== true) return err(refusal("UPGRADE_LATE"));
+  /** `number`: that one and no other; null: whichever runs. */
+  abort(number: number | null): Result<null, Refusal> {
+    const isMeant = number === null || number === this.#number;
+    if (!isMeant || this.#takeover?.abort() !== true) return err(refusal("UPGRADE_LATE"));
     const { code } = this.show();
-    this.#end({ phase: "aborted", code, hasFloor: null });
+    // While its configuration is still read, nothing else may start: there are two seats.
+    if (this.#successor !== null) this.#takeover = null;
+    this.#end({ phase: "aborted", code, floor: null });
     this.#parts.log.warn("upgrade.aborted", code === null ? {} : { code });
     return ok(null);
   }
@@ -73,18 +99,17 @@ export class Upgrades {
 
   #complete(status: EnclaveStatus | null, waitedMs: number): void {
     const floor = status?.floor ?? null;
-    const hasFloor = floor !== null && floor.target > 0n;
-    this.#end({ phase: "completed", code: null, hasFloor });
+    const isFree = floor === null || (floor.slot === 0n && floor.target === 0n);
+    this.#end({ phase: "completed", code: null, floor: isFree ? null : floor });
     this.#parts.log.warn("upgrade.completed", {
       durationMs: Math.round(waitedMs),
       ...(status === null ? {} : { version: status.software }),
-      ...(hasFloor ? { epoch: String(floor.target) } : {}),
+      ...(isFree ? {} : { slot: String(floor.slot), epoch: String(floor.target) }),
     });
   }
 
-  #end(state: UpgradeState): void {
-    this.#ended = state;
-    this.#takeover = null;
+  #end(ended: Ended): void {
+    this.#ended = ended;
     this.#successor = null;
   }
 }

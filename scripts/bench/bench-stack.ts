@@ -2,7 +2,8 @@
 // afterwards, with any number of keys, sealed directly instead of through keystores.
 
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SecretKey } from "@chainsafe/blst";
@@ -14,16 +15,55 @@ import { readCredentials } from "../cli/aws-options.ts";
 import { sealBundle } from "../cli/bundle-sealer.ts";
 import { createDataKeyGenerator } from "../cli/data-key.ts";
 import { command as stateCommand } from "../cli/state.ts";
+import { prepareStoreCredentials, sealStoreBundle } from "../local/dynamo-setup.ts";
+import { parseJsonObject } from "../local/json-fields.ts";
 import { type Layout, layoutOf, makeFolders } from "../local/layout.ts";
 import type { LocalNetwork } from "../local/network.ts";
 import type { StartOptions } from "../local/options.ts";
-import type { Program } from "../local/program.ts";
-import { prepareIdentities, prepareManifest, writeParentConfig } from "../local/setup.ts";
+import { argumentsOf, Program } from "../local/program.ts";
+import {
+  ACCOUNT,
+  DYNAMO_HOST,
+  prepareIdentities,
+  prepareManifest,
+  REGION,
+  writeParentConfig,
+} from "../local/setup.ts";
 import { Enclave, startKms, startParent } from "../local/stack.ts";
 import { BENCH_SLOT_MARGIN, benchNetwork } from "./bench-network.ts";
 
 const POLL_MS = 5;
 const READY_DEADLINE_MS = 120_000;
+const TABLE = {
+  kind: "dynamodb",
+  tableArn: `arn:aws:dynamodb:${REGION}:${ACCOUNT}:table/redoubt-bench`,
+  tableId: "00000000-0000-0000-0000-000000000001",
+  bootFloor: "off",
+};
+
+export type BenchWish = {
+  readonly keyCount: number;
+  readonly port: number;
+  /** The table that state lies in, of `table-program.ts`; null: the parent's store. */
+  readonly tableDelayMs?: number | null;
+};
+
+/** What several signers with the same keys share. */
+type Shared = {
+  readonly layout: Layout;
+  readonly network: LocalNetwork;
+  readonly kms: Program;
+  readonly kmsPort: number;
+  readonly table: { readonly program: Program; readonly port: number } | null;
+};
+
+type Site = {
+  readonly layout: Layout;
+  readonly port: number;
+  readonly enclave: Enclave;
+  readonly parent: Program;
+  readonly bootMs: number;
+};
 
 export class BenchStack {
   readonly layout: Layout;
@@ -33,60 +73,132 @@ export class BenchStack {
   readonly parent: Program;
   /** From the start of the enclave's process to Ready, with the parent running already. */
   readonly bootMs: number;
-  readonly #kms: Program;
+  readonly #shared: Shared;
+  readonly #sites: Site[];
 
-  private constructor(
-    parts: Pick<BenchStack, "layout" | "network" | "port" | "enclave" | "parent" | "bootMs">,
-    kms: Program,
-  ) {
-    this.layout = parts.layout;
-    this.network = parts.network;
-    this.port = parts.port;
-    this.enclave = parts.enclave;
-    this.parent = parts.parent;
-    this.bootMs = parts.bootMs;
-    this.#kms = kms;
+  private constructor(shared: Shared, first: Site) {
+    this.layout = shared.layout;
+    this.network = shared.network;
+    this.port = first.port;
+    this.enclave = first.enclave;
+    this.parent = first.parent;
+    this.bootMs = first.bootMs;
+    this.#shared = shared;
+    this.#sites = [first];
   }
 
-  static async start(keyCount: number, port: number): Promise<BenchStack> {
+  static async start({ keyCount, port, tableDelayMs = null }: BenchWish): Promise<BenchStack> {
     const layout = layoutOf(mkdtempSync(join(tmpdir(), "redoubt-bench-")));
     makeFolders(layout);
     const network = benchNetwork(Date.now());
-    const options: StartOptions = {
-      isOnce: false,
-      network,
-      keystores: null,
-      freshKeyCount: 0,
-      state: "parent",
-      port,
-      folder: layout.folder,
-    };
     prepareIdentities(layout);
-    const manifest = prepareManifest(layout, options);
+    const options = optionsOf(layout, network, port, tableDelayMs !== null);
+    const manifest = prepareManifest(layout, options, tableDelayMs === null ? undefined : TABLE);
     const kms = await startKms(layout);
     await sealKeys(layout, manifest.kmsKeyArn, keyCount, kms.port);
-    writeParentConfig(layout, options, kms.port);
-    const parent = startParent(layout);
-    const enclave = new Enclave(layout, () => {});
-    await parent.ready;
-    const startMs = performance.now();
-    await enclave.start();
-    await awaitReady(port + 1);
-    const bootMs = performance.now() - startMs;
+    const table = tableDelayMs === null ? null : await startTable(layout, tableDelayMs);
+    if (table !== null) {
+      prepareStoreCredentials(layout);
+      await quietly(() => sealStoreBundle(layout, manifest.kmsKeyArn, kms.port));
+    }
+    const shared = { layout, network, kms: kms.program, kmsPort: kms.port, table };
+    const site = await startSite(shared, layout, port);
     await initState(layout);
     // Until the boot floor has passed, and the slots that votes are old on top of it.
     await new Promise((resolve) => {
       setTimeout(resolve, TIME_SKEW_MS_MAX + 2 * BENCH_SLOT_MARGIN * network.slotDurationMs);
     });
-    return new BenchStack({ layout, network, port, enclave, parent, bootMs }, kms.program);
+    return new BenchStack(shared, site);
+  }
+
+  /** Another signer with the same keys, on the same table. */
+  async startAnother(port: number): Promise<void> {
+    const { layout } = this.#shared;
+    const own = layoutOf(join(layout.folder, `site-${port}`));
+    makeFolders(own);
+    const { enclaveSocket, nsmSocket, storeSocket, relaySocket, adminSocket } = own;
+    const sockets = { enclaveSocket, nsmSocket, storeSocket, relaySocket, adminSocket };
+    const { logFolder, stateFile, parentConfig } = own;
+    const site = { ...layout, ...sockets, logFolder, stateFile, parentConfig };
+    this.#sites.push(await startSite(this.#shared, site, port));
+  }
+
+  /** Conditional writes that the table made, and that it refused. */
+  async tableCounts(): Promise<{ readonly written: number; readonly refused: number }> {
+    const { table, layout } = this.#shared;
+    const ca = readFileSync(layout.caCertificate);
+    return new Promise((settle, fail) => {
+      const options = { host: "127.0.0.1", port: table?.port, ca, servername: "localhost" };
+      get(options, (answer) => {
+        let text = "";
+        answer.on("data", (chunk: Buffer) => (text += chunk.toString("utf8")));
+        answer.on("end", () => {
+          const counts = parseJsonObject(text);
+          settle({ written: Number(counts["written"]), refused: Number(counts["refused"]) });
+        });
+      }).on("error", fail);
+    });
   }
 
   async stop(): Promise<void> {
-    await this.parent.stop();
-    await this.enclave.stop();
-    await this.#kms.stop();
+    for (const { parent, enclave } of this.#sites) {
+      await parent.stop();
+      await enclave.stop();
+    }
+    await this.#shared.kms.stop();
+    await this.#shared.table?.program.stop();
     rmSync(this.layout.folder, { recursive: true, force: true });
   }
+}
+
+function optionsOf(
+  layout: Layout,
+  network: LocalNetwork,
+  port: number,
+  hasTable: boolean,
+): StartOptions {
+  return {
+    isOnce: false,
+    network,
+    keystores: null,
+    freshKeyCount: 0,
+    state: hasTable ? "dynamodb" : "parent",
+    port,
+    folder: layout.folder,
+  };
+}
+
+async function startSite(shared: Shared, layout: Layout, port: number): Promise<Site> {
+  const { network, table, kmsPort } = shared;
+  const options = optionsOf(layout, network, port, table !== null);
+  writeParentConfig(layout, options, kmsPort, table?.port ?? null);
+  const parent = startParent(layout);
+  const enclave = new Enclave(layout, () => {});
+  await parent.ready;
+  const startMs = performance.now();
+  await enclave.start();
+  await awaitReady(port + 1);
+  return { layout, port, enclave, parent, bootMs: performance.now() - startMs };
+}
+
+async function startTable(
+  layout: Layout,
+  delayMs: number,
+): Promise<{ readonly program: Program; readonly port: number }> {
+  const program = new Program({
+    name: "table",
+    file: "scripts/bench/table-program.ts",
+    args: argumentsOf({
+      "ca-dir": layout.caFolder,
+      host: DYNAMO_HOST.replace(":443", ""),
+      arn: TABLE.tableArn,
+      id: TABLE.tableId,
+      "delay-ms": String(delayMs),
+    }),
+    logFolder: layout.logFolder,
+    readReady: (line) => /"port":(\d+)/.exec(line)?.[1] ?? null,
+  });
+  return { program, port: Number(await program.ready) };
 }
 
 async function sealKeys(
@@ -130,12 +242,16 @@ async function awaitReady(opsPort: number): Promise<void> {
 }
 
 async function initState(layout: Layout): Promise<void> {
+  const args = ["init", "--all", "--admin", `unix://${layout.adminSocket}`];
+  const exitCode = await quietly(() => stateCommand.run(args));
+  if (exitCode !== 0) throw new Error("`redoubt state init` failed");
+}
+
+/** Commands of ours print; here only what they do counts. */
+async function quietly<T>(run: () => Promise<T>): Promise<T> {
   const write = process.stdout.write.bind(process.stdout);
   process.stdout.write = () => true;
-  const exitCode = await stateCommand
-    .run(["init", "--all", "--admin", `unix://${layout.adminSocket}`])
-    .finally(() => {
-      process.stdout.write = write;
-    });
-  if (exitCode !== 0) throw new Error("`redoubt state init` failed");
+  return run().finally(() => {
+    process.stdout.write = write;
+  });
 }

@@ -46,9 +46,10 @@ export function parseAdminPath(option: string | undefined): Result<string, "ADDR
 export interface ParentAdmin extends Admin {
   /** The next page of the log of receipts, from after the line with this id on. */
   readReceipts(after: number): Promise<Lines>;
-  startUpgrade(): Promise<Result<unknown, Refusal>>;
+  startUpgrade(): Promise<Result<{ readonly number: number }, Refusal>>;
   showUpgrade(): Promise<Result<UpgradeState, Refusal>>;
-  abortUpgrade(): Promise<Result<unknown, Refusal>>;
+  /** The one with this number; null: whichever runs. */
+  abortUpgrade(number: number | null): Promise<Result<unknown, Refusal>>;
 }
 
 export async function openAdmin(path: string): Promise<Result<ParentAdmin, Refusal<"LINK_DOWN">>> {
@@ -71,7 +72,8 @@ export async function openAdmin(path: string): Promise<Result<ParentAdmin, Refus
       caller.call("receipts.read", { after }, performance.now(), ADMIN_DEADLINE_MS),
     startUpgrade: () => caller.call("upgrade.start", {}, performance.now(), ADMIN_DEADLINE_MS),
     showUpgrade: () => caller.call("upgrade.show", {}, performance.now(), ADMIN_DEADLINE_MS),
-    abortUpgrade: () => caller.call("upgrade.abort", {}, performance.now(), ADMIN_DEADLINE_MS),
+    abortUpgrade: (number) =>
+      caller.call("upgrade.abort", { number }, performance.now(), ADMIN_DEADLINE_MS),
     close,
   });
 }

@@ -150,7 +150,7 @@ async function start(admin: ParentAdmin, request: Request): Promise<Result<ExitC
     shown = line;
     if (phase === "preparing" && performance.now() > lateMs) {
       // Refused when it is past the point of no return since a moment ago: then it goes on.
-      const aborted = await admin.abortUpgrade();
+      const aborted = await admin.abortUpgrade(started.value.number);
       if (aborted.ok) note(`not prepared within ${request.waitMs / 1000} s`);
     }
     await pause(POLL_MS);
@@ -165,20 +165,29 @@ async function show(admin: ParentAdmin, request: Request): Promise<Result<ExitCo
 }
 
 async function abort(admin: ParentAdmin, request: Request): Promise<Result<ExitCode, Refusal>> {
-  const aborted = await admin.abortUpgrade();
+  const aborted = await admin.abortUpgrade(null);
   return aborted.ok ? show(admin, request) : aborted;
 }
 
 function report(state: UpgradeState, { isJson }: Request): ExitCode {
-  process.stdout.write(`${isJson ? JSON.stringify(state) : describeState(state)}\n`);
+  const text = isJson ? JSON.stringify(state, encodeHeights) : describeState(state);
+  process.stdout.write(`${text}\n`);
   return state.phase === "completed" ? 0 : 1;
 }
 
-function describeState({ phase, code, hasFloor }: UpgradeState): string {
-  const floor =
-    hasFloor === true ? ", with a boot floor: nothing is signed for about an epoch" : "";
-  if (code === null) return `${phase}${floor}`;
+/** 64 bits are decimal text, as everywhere. */
+function encodeHeights(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? value.toString() : value;
+}
+
+function describeState({ phase, code, floor }: UpgradeState): string {
+  if (code === null) return `${phase}${floor === null ? "" : describeFloor(floor)}`;
   return `${phase}: ${code}${isErrorCode(code) ? `: ${ERRORS[code].text}` : ""}`;
+}
+
+function describeFloor({ slot, target }: NonNullable<UpgradeState["floor"]>): string {
+  const blocks = slot === 0n ? "" : `, blocks from slot ${slot} on`;
+  return `${blocks}${target === 0n ? "" : `, votes from target epoch ${target} on`}`;
 }
 
 function note(text: string): void {

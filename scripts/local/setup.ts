@@ -32,7 +32,7 @@ import type { StartOptions } from "./options.ts";
 export const REGION = "eu-central-1";
 export const ACCOUNT = "000000000000";
 export const KMS_HOST = `kms.${REGION}.amazonaws.com:443`;
-const DYNAMO_HOST = `dynamodb.${REGION}.amazonaws.com:443`;
+export const DYNAMO_HOST = `dynamodb.${REGION}.amazonaws.com:443`;
 /** Cheap key derivation: these keystores' password lies beside them. */
 const CHEAP_KDF = { n: 1024 };
 

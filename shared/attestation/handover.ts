@@ -20,6 +20,8 @@ const handoverField = recordField({
   state: bytesField(48, 48),
   /** Of the enclave that states it. */
   bootId: bytesField(16, 16),
+  /** Its time when it stopped to sign: from then on another enclave may have signed. */
+  drainedMs: countField(),
 });
 
 export type Handover = Omit<ValueOf<typeof handoverField>, "domain">;
@@ -30,7 +32,7 @@ export function encodeHandover(handover: Handover): Uint8Array<ArrayBuffer> {
 
 /** Refuses another encoding of the same values. */
 export function parseHandover(bytes: Uint8Array): Result<Handover, Refusal<"ATTEST_USER_DATA">> {
-  const item = parseCbor(bytes, { depthMax: 1, itemCountMax: 6 });
+  const item = parseCbor(bytes, { depthMax: 1, itemCountMax: 7 });
   const parsed = item.ok ? handoverField.parse(item.value) : undefined;
   if (parsed === undefined || parsed.domain !== DOMAIN) return err(refusal("ATTEST_USER_DATA"));
   const { domain: _, ...handover } = parsed;

@@ -336,22 +336,27 @@ export const PARENT_METHODS = {
   ),
   /**
    * Has another enclave, which the configuration file names by now, take over from the present one
-   * (docs/upgrade.md). Answered when it has begun.
+   * (docs/upgrade.md). Answered when it has begun, with its number since the parent's start.
    */
-  "upgrade.start": method(nothing, nothing),
+  "upgrade.start": method(nothing, recordField({ number: countField() })),
   "upgrade.show": method(
     nothing,
     recordField({
+      /** Of the last upgrade that was started; 0: none. */
+      number: countField(),
       /** One of UPGRADE_PHASES. */
       phase: textField(16),
       /** Why it is not further, or why it ended; null when there is nothing to say. */
       code: nullableField(textField(64)),
-      /** When it is completed: whether the new enclave refuses what is near the present for now. */
-      hasFloor: nullableField(flagField),
+      /** Of the new enclave when it is completed: what it refuses for now. Null: nothing. */
+      floor: nullableField(floorField),
     }),
   ),
-  /** Leaves everything as it was; refused with UPGRADE_LATE once the state is being handed over. */
-  "upgrade.abort": method(nothing, nothing),
+  /**
+   * Leaves everything as it was. Refused with UPGRADE_LATE once the state is being handed over, and
+   * when the upgrade that runs has another number than the one that is given.
+   */
+  "upgrade.abort": method(recordField({ number: nullableField(countField()) }), nothing),
 } as const;
 
 export const UPGRADE_PHASES = ["none", "preparing", "switching", "completed", "aborted"] as const;

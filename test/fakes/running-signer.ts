@@ -45,6 +45,8 @@ export type SignerWish = {
   readonly hasSecretBundles?: boolean;
   /** No key has a first record: it is for the test to make them. */
   readonly hasNoRecords?: boolean;
+  /** How long a slot is; without it next to nothing, so that much happens in a test. */
+  readonly slotMs?: number;
   /** What the manifest has besides: `override`, `retired`. */
   readonly manifest?: JsonObject;
 };
@@ -103,20 +105,17 @@ export class RunningSigner {
   readonly #forwarder = new Forwarder();
   #kms: Program | null = null;
   #releaseState: () => void = () => {};
+  readonly #slotMs: number;
 
-  private constructor(manifestMore: JsonObject = {}) {
+  private constructor({ slotMs = SLOT_MS, manifest: more = {} }: SignerWish) {
+    this.#slotMs = slotMs;
     this.layout = layoutOf(mkdtempSync(join(tmpdir(), "redoubt-run-")));
     makeFolders(this.layout);
     this.stateFolder = join(this.layout.folder, "state");
     this.stateFile = join(this.stateFolder, "state.sqlite");
     mkdirSync(this.stateFolder, { mode: 0o700 });
     prepareIdentities(this.layout);
-    const manifest = prepareManifest(
-      this.layout,
-      this.#options(),
-      { kind: "parent" },
-      manifestMore,
-    );
+    const manifest = prepareManifest(this.layout, this.#options(), { kind: "parent" }, more);
     this.network = manifest.ethereum.network;
     this.kmsKeyArn = manifest.kmsKeyArn;
     this.enclave = new Enclave(this.layout, () => {
@@ -125,7 +124,7 @@ export class RunningSigner {
   }
 
   static async start(wish: SignerWish): Promise<RunningSigner> {
-    const signer = new RunningSigner(wish.manifest);
+    const signer = new RunningSigner(wish);
     if (wish.prepareState !== undefined) {
       signer.#releaseState = wish.prepareState(signer.stateFolder);
     }
@@ -315,7 +314,7 @@ export class RunningSigner {
   #options() {
     return {
       isOnce: false,
-      network: { ...localNetwork(Date.now()), slotDurationMs: SLOT_MS },
+      network: { ...localNetwork(Date.now()), slotDurationMs: this.#slotMs },
       keystores: null,
       freshKeyCount: 0,
       state: "parent" as const,

@@ -48,11 +48,12 @@ const FORMS: readonly Form[] = [
   {
     name: "a hand-over",
     code: "ATTEST_USER_DATA",
-    fields: [CODED.HANDOVER, SCOPE, 7, STATE, BOOT],
-    hex: `85${hexOf(CODED.HANDOVER)}5820${"01".repeat(32)}075830${"04".repeat(48)}50${"05".repeat(16)}`,
+    fields: [CODED.HANDOVER, SCOPE, 7, STATE, BOOT, 1000],
+    hex: `86${hexOf(CODED.HANDOVER)}5820${"01".repeat(32)}075830${"04".repeat(48)}50${"05".repeat(16)}1903e8`,
     good: [
       [2, 0],
       [2, KEY_COUNT_MAX],
+      [5, Number.MAX_SAFE_INTEGER],
     ],
     bad: [
       [0, CODED.RETIREMENT],
@@ -63,6 +64,8 @@ const FORMS: readonly Form[] = [
       [3, SCOPE],
       [4, STATE],
       [4, "0505050505050505"],
+      [5, -1],
+      [5, null],
     ],
     again: (bytes) => {
       const read = parseHandover(bytes);

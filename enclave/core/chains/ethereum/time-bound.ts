@@ -78,6 +78,29 @@ export function bootFloorAt(network: EthereumNetwork, bootMs: number): EthereumF
   return { slot: lastSlot + 1n, source, target: lastEpoch + 1n };
 }
 
+/**
+ * What may be signed at all since the state of an enclave that signed nothing any more from
+ * `drainedMs` on was opened at `bootMs`. Between the two another enclave may have had the keys: it
+ * can have signed from its own boot floor on, which is no lower than that of `drainedMs`. Where
+ * both floors are the same it had not reached what it might sign, and there is none.
+ */
+export function handoverFloorAt(
+  network: EthereumNetwork,
+  drainedMs: number,
+  bootMs: number,
+): EthereumFloor {
+  // Its clock may have run ahead of the time that the other enclave was told.
+  const earlier = bootFloorAt(network, drainedMs - TIME_SKEW_MS_MAX);
+  const floor = bootFloorAt(network, bootMs);
+  const isSameSlot = earlier.slot === floor.slot;
+  const isSameEpoch = earlier.target === floor.target;
+  return {
+    slot: isSameSlot ? 0n : floor.slot,
+    source: isSameEpoch ? 0n : floor.source,
+    target: isSameEpoch ? 0n : floor.target,
+  };
+}
+
 /** Null when the claim is below the operator's high watermark, or there is none. */
 export function decideHighWatermark(
   mark: HighWatermark | null,

@@ -3,7 +3,9 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { sampleMeasurements } from "../../../../scripts/local/nsm-simulator.ts";
 import { manifestPcr } from "../../../../shared/attestation/pcr.ts";
+import type { BundleKey } from "../../../../shared/bundle/keys.ts";
 import { encodePrefixedHex } from "../../../../shared/bytes/hex.ts";
+import { TIME_SKEW_MS_MAX } from "../../../../shared/limits.ts";
 import { lost } from "../../../fakes/memory-store.ts";
 import { isSignature, KEY_A, KEY_B, ServiceRig } from "../../../fakes/service-rig.ts";
 import { blockRequest, SLOT_MS, voteRequest } from "../../../simulation/validator.ts";
@@ -21,6 +23,8 @@ async function servingRig(): Promise<ServiceRig> {
   const rig = new ServiceRig(undefined, { image: "old" });
   await rig.serve(KEY_A);
   await rig.passFloor();
+  // In the middle of a slot: there a hand-over of less than the margins costs nothing.
+  rig.clock.advance(SLOT_MS / 2);
   return rig;
 }
 
@@ -158,5 +162,90 @@ test("nothing is handed over while a floor could not be written, and it may be a
   old.store.script(lost);
   assert.equal(await give(old, nonce), "STATE_UNKNOWN");
   assert.equal(await take(next, await give(old, nonce)), true);
+  for (const each of [old, next]) await each.enclave.close();
+});
+
+/** As the same image boots again, on the same store. */
+async function rebooted(rig: ServiceRig, ...keys: readonly BundleKey[]): Promise<ServiceRig> {
+  const again = new ServiceRig(rig.store, { clock: rig.clock, image: "old" });
+  assert.equal(await again.measure(), "ok");
+  assert(typeof (await again.open("first", ...keys)) !== "string");
+  assert((await again.enclave.call("state.open", { handover: null })).ok);
+  return again;
+}
+
+async function signWhenAllowed(rig: ServiceRig): Promise<bigint> {
+  for (let tries = 0; tries < 4; tries += 1) {
+    rig.clock.advance(SLOT_MS);
+    if (isSignature(await rig.sign(KEY_A, rig.block()))) return BigInt(rig.slot);
+  }
+  assert.fail("its boot floor passes");
+}
+
+test("a key whose record the parent hides from both has a boot floor, also after a first record", async () => {
+  const old = await servingRig();
+  const slot = BigInt(old.slot);
+  assert(isSignature(await old.sign(KEY_A, blockRequest(slot, 0))));
+  await old.enclave.close();
+  old.store.rollBack(KEY_A.publicKey, null);
+  const second = await rebooted(old, KEY_A);
+  const next = await successorOf(second);
+  assert.equal(await take(next, await give(second, await challengeOf(next))), true);
+  const init = await next.enclave.call("state.init", { keys: [KEY_A.publicKey] });
+  assert(init.ok && init.value.createdCount === 1);
+  assert.equal(await next.sign(KEY_A, blockRequest(slot, 1)), "GUARD_BOOT_FLOOR");
+  for (const each of [second, next]) await each.enclave.close();
+});
+
+test("a hand-over waits for an operator's act that began before the drain", async () => {
+  const old = await servingRig();
+  assert((await old.enclave.call("state.init", { keys: [KEY_A.publicKey] })).ok);
+  const slot = BigInt(old.slot);
+  assert(isSignature(await old.sign(KEY_A, blockRequest(slot, 0))));
+  await old.enclave.close();
+  old.store.rollBack(KEY_A.publicKey, null);
+  const second = await rebooted(old, KEY_A);
+  const next = await successorOf(second);
+  const nonce = await challengeOf(next);
+  const release = second.store.hold();
+  const init = second.enclave.call("state.init", { keys: [KEY_A.publicKey] });
+  const draining = second.enclave.call("drain", {});
+  const giving = second.enclave.call("state.handover", { nonce });
+  await new Promise((settle) => setImmediate(settle));
+  release();
+  const [inited, drained, given] = await Promise.all([init, draining, giving]);
+  assert(inited.ok && drained.ok && given.ok);
+  assert.equal(await take(next, given.value.document.slice()), true);
+  assert.match(await next.sign(KEY_A, blockRequest(slot, 1)), /^GUARD_BLOCK_/);
+  for (const each of [second, next]) await each.enclave.close();
+});
+
+for (const order of ["before the giver is asked", "after it has given"] as const) {
+  test(`what the same keys sign elsewhere ${order}, and is rolled back, binds the successor`, async () => {
+    const old = await servingRig();
+    const next = await successorOf(old);
+    const nonce = await challengeOf(next);
+    assert((await old.enclave.call("drain", {})).ok);
+    const early = order === "after it has given" ? await give(old, nonce) : null;
+    const left = old.store.stored(KEY_A.publicKey);
+    const between = await rebooted(old, KEY_A);
+    const slot = await signWhenAllowed(between);
+    await between.enclave.close();
+    old.store.rollBack(KEY_A.publicKey, left);
+    assert.equal(await take(next, early ?? (await give(old, nonce))), true);
+    assert.equal(await next.sign(KEY_A, blockRequest(slot, 1)), "GUARD_BOOT_FLOOR");
+    for (const each of [old, next]) await each.enclave.close();
+  });
+}
+
+test("a hand-over into the next slot leaves blocks a boot floor, and votes none", async () => {
+  const old = await servingRig();
+  const next = await successorOf(old);
+  const document = await give(old, await challengeOf(next));
+  next.clock.advance(SLOT_MS / 2 - TIME_SKEW_MS_MAX);
+  assert.equal(await take(next, document), true);
+  assert.equal(await next.sign(KEY_A, next.block()), "GUARD_BOOT_FLOOR");
+  const target = BigInt(Math.floor(next.slot / 8));
+  assert(isSignature(await next.sign(KEY_A, voteRequest(target - 1n, target, 0))));
   for (const each of [old, next]) await each.enclave.close();
 });

@@ -43,10 +43,13 @@ test("the admin socket passes on its seven methods, answers for the parent, refu
   const upgrades: AdminParts["upgrades"] = {
     start: () => {
       asked.push("start");
-      return Promise.resolve(ok(null));
+      return Promise.resolve(ok(3));
     },
-    show: () => ({ phase: "preparing", code: "KMS_DENIED", hasFloor: null }),
-    abort: () => err(refusal("UPGRADE_LATE")),
+    show: () => ({ number: 3, phase: "preparing", code: "KMS_DENIED", floor: null }),
+    abort: (number) => {
+      asked.push(`abort ${number}`);
+      return err(refusal("UPGRADE_LATE"));
+    },
   };
   const admin = await startAdmin(address, { active, store, upgrades, log: new SilentLog() });
   assert.equal(statSync(address.path).mode & 0o777, 0o600);
@@ -67,12 +70,14 @@ test("the admin socket passes on its seven methods, answers for the parent, refu
   const overridden = await caller.call("state.override", order, 0, DEADLINE_MS);
   assert.equal(overridden.ok ? "answered" : overridden.error.code, "OVERRIDE_DISABLED");
 
-  assert.ok((await caller.call("upgrade.start", {}, 0, DEADLINE_MS)).ok);
+  const started = await caller.call("upgrade.start", {}, 0, DEADLINE_MS);
+  assert.deepEqual(started, ok({ number: 3 }));
   assert.deepEqual(asked, ["start"]);
   const shown = await caller.call("upgrade.show", {}, 0, DEADLINE_MS);
   assert.deepEqual(shown.ok ? shown.value : shown.error, upgrades.show());
-  const aborted = await caller.call("upgrade.abort", {}, 0, DEADLINE_MS);
+  const aborted = await caller.call("upgrade.abort", { number: 7 }, 0, DEADLINE_MS);
   assert.equal(aborted.ok ? "answered" : aborted.error.code, "UPGRADE_LATE");
+  assert.deepEqual(asked, ["start", "abort 7"]);
 
   const body = new Uint8Array(1);
   const ask = { dialect: 0, key: KEY, kinds: 1, body };

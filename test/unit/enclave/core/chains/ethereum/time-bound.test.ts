@@ -10,6 +10,7 @@ import {
   decideHighWatermark,
   decideImportTime,
   decideTime,
+  handoverFloorAt,
   slotAt,
 } from "../../../../../../enclave/core/chains/ethereum/time-bound.ts";
 import { LOOKAHEAD_SLOTS, TIME_SKEW_MS_MAX } from "../../../../../../shared/limits.ts";
@@ -152,4 +153,42 @@ test("an import may state what could be signed now, and nothing beyond it", () =
   // Before genesis nothing can have been signed.
   assert.equal(decideImportTime(mainnet, msOf(-2), { ...none, source: 0n })?.code, "FUTURE");
   assert.equal(decideImportTime(mainnet, msOf(-2), { ...none, blockSlot: 0n })?.code, "FUTURE");
+});
+
+test("a hand-over has the floors of a boot where another enclave can have signed in between", () => {
+  const epochMs = msOf(64) - msOf(32);
+  const lastMs = msOf(101, -1 - TIME_SKEW_MS_MAX);
+  const none = { slot: 0n, source: 0n, target: 0n };
+  const rows: readonly (readonly [
+    drainedMs: number,
+    bootMs: number,
+    slot: boolean,
+    vote: boolean,
+  ])[] = [
+    // From the first millisecond of a slot to the last from which the skew does not leave it.
+    [msOf(100), msOf(100), false, false],
+    [msOf(100), lastMs, false, false],
+    [msOf(100), lastMs + 1, true, false],
+    [msOf(100, -1), msOf(100), true, false],
+    // The lookahead is part of it: the target moves with the last slot of an epoch.
+    [msOf(126), msOf(127, -1 - TIME_SKEW_MS_MAX), false, false],
+    [msOf(126), msOf(127, -TIME_SKEW_MS_MAX), true, true],
+    [msOf(100), msOf(100) + epochMs, true, true],
+    // A clock that was ahead, and genesis.
+    [msOf(100) + epochMs, msOf(100), true, true],
+    [msOf(101), msOf(100), true, false],
+    [msOf(-9), msOf(-8), false, false],
+  ];
+  for (const [drainedMs, bootMs, isSlot, isVote] of rows) {
+    const full = bootFloorAt(mainnet, bootMs);
+    assert.deepEqual(
+      handoverFloorAt(mainnet, drainedMs, bootMs),
+      {
+        slot: isSlot ? full.slot : none.slot,
+        source: isVote ? full.source : none.source,
+        target: isVote ? full.target : none.target,
+      },
+      `${drainedMs - genesisTimeMs} ${bootMs - genesisTimeMs}`,
+    );
+  }
 });
