@@ -1,7 +1,8 @@
 // `npm run test:mutation`: do the tests of the guard, the rule, the floor and the stores notice
 // mistakes in them? A sample of the mutants, chosen by the text of the modules, so that the same
 // tree gives the same run; all of them with REDOUBT_MUTATION=full. REDOUBT_MUTATION_SEED chooses
-// another sample, arguments choose modules by a part of their names. Ends with `N passed, N
+// another sample, arguments choose modules by a part of their names, REDOUBT_MUTANTS names a file
+// with the lines `module | name` of those to be tried alone. Ends with `N passed, N
 // failed`: modules, and the checks of the list of survivors and of the score.
 
 import { createHash } from "node:crypto";
@@ -122,8 +123,11 @@ async function main(args: readonly string[]): Promise<Report> {
   report.check(gone.length === 0, `${survivors.length} listed survivors are mutants`);
   for (const survivor of gone) print(`   there is no\n${keyOf(survivor)}`);
 
+  const file = process.env["REDOUBT_MUTANTS"];
+  const named = file === undefined ? null : new Set(readFileSync(file, "utf8").split("\n"));
   const isFull = process.env["REDOUBT_MUTATION"] === "full" || args.length > 0;
-  const chosen = isFull ? all : sampleOf(all, SAMPLE_COUNT);
+  const wanted = named === null ? all : all.filter((mutant) => named.has(keyOf(mutant)));
+  const chosen = isFull || named !== null ? wanted : sampleOf(all, SAMPLE_COUNT);
   const listed = new Set(survivors.map(keyOf));
   const judged: Judged[] = [];
   for (const module of modules) {
