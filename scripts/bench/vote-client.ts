@@ -73,6 +73,8 @@ export class VoteClient {
     this.#agent = new Agent({
       keepAlive: true,
       maxSockets: connectionCountMax,
+      // All of them stay open between two bursts.
+      maxFreeSockets: connectionCountMax,
       ca: readFileSync(ca),
       cert: readFileSync(cert),
       key: readFileSync(key),
