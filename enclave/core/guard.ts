@@ -121,8 +121,8 @@ export function adopt<R, C, F>(
     return;
   }
   // After an unknown outcome the floor stays raised: the write may still arrive.
+  const { isRetired } = entry.raised;
   const joined = rule.join(entry.raised.record, stored.record);
-  const isRetired = entry.raised.isRetired || stored.isRetired;
-  const isStored = isRetired === stored.isRetired && rule.isSuccessor(joined, stored.record);
+  const isStored = !isRetired && rule.isSuccessor(joined, stored.record);
   entry.raised = isStored ? stored : { ...stored, record: joined, isRetired };
 }

@@ -9,8 +9,10 @@ import {
   encodeEthereumRecord,
   ethereumRule,
   type ImportedFloor,
+  NO_FLOOR as LOWEST,
   maximaBelow,
   parseEthereumRecord,
+  raiseEthereumRecord,
   recordOfMaxima,
   type SignedBlock,
   type SignedVote,
@@ -214,4 +216,25 @@ test("maxima make a record without roots, and the floor that lies just above it"
   for (const [maxima, record, floor] of rows) {
     assert.deepEqual(recordOfMaxima(maxima), { record, floor });
   }
+});
+
+test("bytes that are cut off or go on are no record, whatever their flags say", () => {
+  const whole = encodeEthereumRecord({ block: b(7n, A), vote: v(1n, 2n, B) });
+  for (let length = 0; length < whole.length; length += 1) {
+    assert.equal(parseEthereumRecord(whole.subarray(0, length)), undefined, String(length));
+  }
+  assert.equal(parseEthereumRecord(Uint8Array.of(...whole, 0)), undefined);
+});
+
+test("an import of one half of a vote raises that half", () => {
+  const record = { block: null, vote: v(3n, 9n, A) };
+  const raise = (floor: Partial<ImportedFloor>) =>
+    raiseEthereumRecord(record, { blockSlot: null, source: null, target: null, ...floor }).vote;
+  assert.deepEqual(raise({ source: 5n }), v(5n, 9n, null));
+  assert.deepEqual(raise({ target: 11n }), v(3n, 11n, null));
+  assert.deepEqual(raise({}), record.vote);
+});
+
+test("no floor is the lowest there is", () => {
+  assert.deepEqual(LOWEST, { slot: 0n, source: 0n, target: 0n });
 });

@@ -192,3 +192,16 @@ test("a hand-over has the floors of a boot where another enclave can have signed
     );
   }
 });
+
+test("long before genesis what has no height is not in the future, and what has one is", () => {
+  const nowMs = msOf(-9);
+  assert.equal(codeAt(nowMs, {}), undefined);
+  assert.equal(codeAt(nowMs, { slot: 0n }), "FUTURE");
+  assert.equal(codeAt(nowMs, { epoch: 0n }), "FUTURE");
+  const nothing = { blockSlot: null, source: null, target: null };
+  assert.equal(decideImportTime(mainnet, nowMs, nothing), null);
+  assert.equal(decideImportTime(mainnet, nowMs, { ...nothing, blockSlot: 0n })?.code, "FUTURE");
+  // Prepared two epochs ahead of the last one, which is none.
+  assert.equal(codeAt(nowMs, { epoch: 1n, isEarly: true }), undefined);
+  assert.equal(codeAt(nowMs, { epoch: 2n, isEarly: true }), "FUTURE");
+});
