@@ -10,6 +10,7 @@ export type ParsedReceipt = {
   /** The head before this receipt. */
   readonly previous: Uint8Array;
   readonly kind: string;
+  /** Of what was signed; none for an act of the operators. */
   readonly heights: readonly bigint[];
   readonly signingRoot: Uint8Array | null;
   readonly timeMs: number;
@@ -19,6 +20,8 @@ const VERSION = 1;
 const HASH_BYTES = 32;
 const ITEM_COUNT = 7;
 const HEIGHT_COUNT_MAX = 2;
+/** The heights that an order lowers a record to. */
+const ORDER_HEIGHT_COUNT_MAX = 3;
 const KINDS: ReadonlySet<string> = new Set([...ACTS, ...OPERATION_KINDS]);
 const ACT_NAMES: ReadonlySet<string> = new Set(ACTS);
 
@@ -32,14 +35,21 @@ export function parseReceipt(bytes: Uint8Array): ParsedReceipt | undefined {
   if (typeof kind !== "string" || !KINDS.has(kind)) return undefined;
   if (signingRoot !== null && !(signingRoot instanceof Uint8Array)) return undefined;
   if (signingRoot !== null && signingRoot.length !== HASH_BYTES) return undefined;
-  if (!isArray(heights) || heights.length > HEIGHT_COUNT_MAX) return undefined;
+  const countMax = kind === "override" ? ORDER_HEIGHT_COUNT_MAX : HEIGHT_COUNT_MAX;
+  if (!isArray(heights) || heights.length > countMax) return undefined;
   const numbers = heights.map((height) =>
     typeof height === "bigint" || isCount(height) ? BigInt(height) : -1n,
   );
   if (numbers.some((height) => height < 0n)) return undefined;
-  // A signature has its heights and its root; an act of the operators has none.
-  const isSigned = signingRoot !== null && numbers.length > 0;
-  if (isSigned === ACT_NAMES.has(kind)) return undefined;
+  // An order's digest and heights are no signature's.
+  if (kind === "override") {
+    return signingRoot === null
+      ? undefined
+      : { seq, previous, kind, heights: [], signingRoot: null, timeMs };
+  }
+  // A signature has its heights and its root; any other act of the operators has none.
+  const isAct = ACT_NAMES.has(kind);
+  if ((signingRoot === null) !== isAct || (numbers.length === 0) !== isAct) return undefined;
   return { seq, previous, kind, heights: numbers, signingRoot, timeMs };
 }
 

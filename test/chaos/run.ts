@@ -3,7 +3,14 @@
 // plan, not the order in which the machine runs the processes; `REDOUBT_CHAOS_ROUNDS=N` makes it
 // longer.
 
-import { HostileLoad } from "../fakes/hostile-load.ts";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { runAudit } from "../../scripts/cli/audit.ts";
+import { parseLine } from "../../scripts/cli/audit-log.ts";
+import { parseReceipt } from "../../scripts/cli/audit-receipt.ts";
+import { encodeHex, encodePrefixedHex } from "../../shared/bytes/hex.ts";
+import { HostileLoad, type Release } from "../fakes/hostile-load.ts";
 import { SmallDisk } from "../fakes/small-disk.ts";
 import { readStoreHistory, slashablePairs, unwritten } from "../fakes/store-history.ts";
 import { Random } from "../simulation/random.ts";
@@ -17,6 +24,11 @@ import { printReport } from "./report.ts";
 const KEY_COUNT = 8;
 const TOOTH_MS_MAX = 60_000;
 const TOOTH_POLL_MS = 100;
+const LOG_MS = 2000;
+const reportSchema = z.looseObject({
+  receipts: z.number(),
+  byCode: z.record(z.string(), z.number()),
+});
 
 const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 32)) >>> 0;
 const askedCount = Number(process.env["REDOUBT_CHAOS_ROUNDS"] ?? 0);
@@ -71,9 +83,49 @@ async function sharedStore(): Promise<void> {
     await runRounds(cluster, chaos, rounds);
     printReport(print, chaos, cluster);
     checkRun(chaos);
+    await checkHistory(cluster, chaos);
   } finally {
     await cluster.stop();
   }
+}
+
+/** What an auditor makes of the logs of all parents together. */
+async function checkHistory(cluster: Cluster, chaos: Chaos): Promise<void> {
+  // Receipts go to the logs when their records are written already.
+  await pause(LOG_MS);
+  const files: string[] = [];
+  const logged = new Set<string>();
+  for (const { name, layout } of cluster.sites) {
+    const out = join(cluster.layout.folder, `${name}.jsonl`);
+    const admin = `unix://${layout.adminSocket}`;
+    const exported = await runAudit(["export", "--out", out, "--admin", admin]);
+    check(`the log of ${name} is exported${exported.stderr}`, exported.exitCode === 0);
+    files.push(out);
+    for (const text of readFileSync(out, "utf8").split("\n")) {
+      const line = parseLine(text);
+      const receipt = line?.kind === "receipt" ? parseReceipt(line.receipt) : undefined;
+      if (line?.kind !== "receipt" || receipt === undefined) continue;
+      const { signingRoot } = receipt;
+      if (signingRoot !== null)
+        logged.add(nameOf({ key: encodePrefixedHex(line.key), signingRoot }));
+    }
+  }
+  const verified = await runAudit(["verify", "--json", ...files]);
+  const report = reportSchema.parse(JSON.parse(verified.stdout));
+  print(`#   audit: ${report.receipts} receipts, findings ${JSON.stringify(report.byCode)}`);
+  // An enclave that is killed may take receipts with it that were on their way to its log.
+  const gapCount = report.byCode["GAP"] ?? 0;
+  const lost = chaos.load.releases.filter((release) => !logged.has(nameOf(release)));
+  check(
+    `every release has its receipt, but for ${lost.length} in ${gapCount} gaps`,
+    lost.length === 0 || gapCount > 0,
+  );
+  const others = Object.keys(report.byCode).filter((code) => code !== "GAP");
+  check(`the history has no finding but gaps: ${others.join()}`, others.length === 0);
+}
+
+function nameOf({ key, signingRoot }: Pick<Release, "key" | "signingRoot">): string {
+  return `${key} ${encodeHex(signingRoot)}`;
 }
 
 async function parentStore(): Promise<void> {

@@ -199,6 +199,15 @@ describe("redoubt state, the acts that bind", () => {
     await fails("KEY_RETIRED", "override", "draft", "--key", keyAt(RETIRED), ...heights);
   });
 
+  it("all of it is in the history, and an audit finds nothing wrong with it", async () => {
+    const log = fileOf("history.jsonl");
+    const admin = `unix://${signer.layout.adminSocket}`;
+    const exported = await runRedoubt(["audit", "export", "--out", log, "--admin", admin]);
+    assert.equal(exported.code, 0, exported.error);
+    const verified = await runRedoubt(["audit", "verify", log]);
+    assert.deepEqual([verified.code, verified.error], [0, ""], verified.out);
+  });
+
   it("proof holds with the root, image and manifest of this signer, and with no others", async () => {
     const proof = fileOf("proof.json");
     const { nsmRoot, manifest } = signer.layout;

@@ -23,6 +23,7 @@ import {
   actReceipt,
   blockReceipt,
   logOf,
+  overrideReceipt,
   ReceiptHistory,
   voteReceipt,
 } from "../../../fakes/receipt-history.ts";
@@ -108,9 +109,24 @@ test("each kind of damage is found for what it is", async () => {
   const within = new ReceiptHistory().add(voteReceipt(2, 5), voteReceipt(3, 4));
   const lowered = new ReceiptHistory().add(
     blockReceipt(9),
-    actReceipt("override"),
+    overrideReceipt(4, 9, 9),
     blockReceipt(5),
+    overrideReceipt(3),
+    blockReceipt(4),
+    overrideReceipt(),
+    voteReceipt(1, 2),
   );
+  const strange = [
+    new ReceiptHistory().add({ ...overrideReceipt(1), signingRoot: null }),
+    new ReceiptHistory().add(overrideReceipt(1, 2, 3, 4)),
+    new ReceiptHistory().add({ ...actReceipt("floor"), heights: [1n] }),
+    new ReceiptHistory().add({ ...overrideReceipt(1), kind: "retire" }),
+    new ReceiptHistory().add({ ...blockReceipt(1), signingRoot: null }),
+    new ReceiptHistory().add({ ...blockReceipt(1), heights: [] }),
+  ];
+  for (const { lines: unread } of strange) {
+    assert.deepEqual(await codesOf([], unread), ["MALFORMED"]);
+  }
   const undead = new ReceiptHistory().add(actReceipt("retire"), blockReceipt(5));
   for (const [name, changed, found] of [
     ["one is missing", without(3), ["GAP"]],
