@@ -109,9 +109,11 @@ export type LoggedReceipt = {
   readonly receipt: Uint8Array;
 };
 
-/** History outside of a store that keeps only the last receipt. Nothing waits for it. */
+/** History outside of a store that keeps only the last receipt. No signature waits for it. */
 export interface ReceiptLog {
   append(scope: Uint8Array, receipts: readonly LoggedReceipt[]): void;
+  /** Settles when nothing is on its way any more, or after `msMax`. */
+  flush(msMax: number): Promise<void>;
   /** Receipts that were given up; a later writer or an audit finds what is missing. */
   readonly lostCount: number;
 }

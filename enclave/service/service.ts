@@ -42,7 +42,7 @@ export type ServiceParts = {
   /** The store that the measured manifest names. */
   readonly createStore: (state: StateConfig) => StateStore;
   readonly storeCredentials: StoreCredentialRing;
-  readonly receiptLog: Pick<ReceiptLog, "lostCount">;
+  readonly receiptLog: Pick<ReceiptLog, "lostCount" | "flush">;
   readonly pool: SignPool;
   readonly entropy: Entropy;
   readonly software: string;
@@ -52,6 +52,8 @@ export type ServiceParts = {
 };
 
 const CHALLENGE_BYTES = 32;
+/** Much less than whoever drains waits. */
+const FLUSH_MS_MAX = 1000;
 
 type Answer<M extends EnclaveMethod> = Result<AnswerOf<(typeof ENCLAVE_METHODS)[M]>, Refusal>;
 type EnclaveHandlers = Handlers<typeof ENCLAVE_METHODS>;
@@ -334,6 +336,7 @@ class Service {
     invariant(this.#giver !== null, "a phase that allows a hand-over has opened the state");
     if (this.#drainedMs === null) return err(refusal("TIME_STALE"));
     const document = await this.#giver.give(nonce, this.#drainedMs);
+    await this.#parts.receiptLog.flush(FLUSH_MS_MAX);
     return document.ok ? ok({ document: document.value }) : document;
   }
 
@@ -381,6 +384,8 @@ class Service {
         };
       });
     }
+    // Whoever drains it ends it: what it has not told by then would be a gap in the history.
+    await this.#parts.receiptLog.flush(FLUSH_MS_MAX);
     return ok({});
   }
 }

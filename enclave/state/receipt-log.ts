@@ -1,6 +1,6 @@
 // History for a store that keeps only the last receipt of each key: receipts go to the parent's
-// log, in order, in pages, after their records are durable. Nothing waits for it. What it gives up
-// is counted and never claimed: the store's item, or an audit's gap, shows what is missing.
+// log, in order, in pages, after their records are durable. No signature waits for it. What it
+// gives up is counted and never claimed: the store's item, or an audit's gap, shows what is missing.
 
 import type { Refusal } from "../../shared/errors.ts";
 import { COMMIT_COUNT_MAX, RECEIPT_BACKLOG_COUNT_MAX } from "../../shared/limits.ts";
@@ -23,6 +23,8 @@ export class ParentReceiptLog implements ReceiptLog {
   #waiting: Line[] = [];
   #isSending = false;
   #lostCount = 0;
+  /** Whoever waits until nothing is on its way. */
+  readonly #flushing: (() => void)[] = [];
 
   constructor(sendReceipts: SendReceipts, ticker: Pick<Ticker, "after">) {
     this.#sendReceipts = sendReceipts;
@@ -42,6 +44,17 @@ export class ParentReceiptLog implements ReceiptLog {
     if (!this.#isSending && this.#waiting.length > 0) void this.#send();
   }
 
+  flush(msMax: number): Promise<void> {
+    if (!this.#isSending) return Promise.resolve();
+    return new Promise((resolve) => {
+      const late = this.#ticker.after(msMax, resolve);
+      this.#flushing.push(() => {
+        late.stop();
+        resolve();
+      });
+    });
+  }
+
   async #send(): Promise<void> {
     this.#isSending = true;
     // What comes in the same turn goes out with it.
@@ -59,6 +72,7 @@ export class ParentReceiptLog implements ReceiptLog {
       });
     }
     this.#isSending = false;
+    for (const resolve of this.#flushing.splice(0)) resolve();
   }
 
   /** The lines of one network from the front on. */

@@ -28,6 +28,7 @@ const GIVE_UP_MS = 15_000;
 /** How long one that was replaced is asked to drain. */
 const RETIRE_MS = 60_000;
 const RETRY_MS = 200;
+const ANSWER_MS = 10;
 /** Another boot, or another successor: asking again is of no use. */
 const FINAL_CODES: ReadonlySet<ErrorCode> = new Set(["PHASE_REFUSED", "HANDOVER_GIVEN"]);
 
@@ -36,10 +37,11 @@ export type TakeoverParts = {
   /** How long requests are held back: what was held back should still be signed. */
   readonly holdMsMax: number;
   readonly log: Log;
-  /** The successor signs: its status, and for how long requests waited. */
+  /**
+   * Nothing is left to be done: the successor signs, and the predecessor has drained, or can't be
+   * reached. The successor's status when it took over, and for how long requests waited.
+   */
   readonly onCompleted: (status: EnclaveStatus | null, waitedMs: number) => void;
-  /** Nothing is left to be done: the predecessor has drained, or can't be reached. */
-  readonly onRetired: () => void;
 };
 
 type Handover = { readonly nonce: Uint8Array; readonly document: Uint8Array };
@@ -112,8 +114,8 @@ export class Takeover implements Succession {
     this.#committedMs ??= performance.now();
     this.#predecessor.provisioner.halt();
     this.#parts.active.replace(successor);
-    this.#parts.onCompleted(successor.link.status(), performance.now() - this.#committedMs);
-    void this.#retire();
+    const [status, waitedMs] = [successor.link.status(), performance.now() - this.#committedMs];
+    void this.#retire().then(() => this.#parts.onCompleted(status, waitedMs));
     return true;
   }
 
@@ -227,8 +229,13 @@ export class Takeover implements Succession {
     if (!drained.ok && !this.#isClosed) {
       this.#parts.log.warn("upgrade.not-drained", { code: drained.error.code });
     }
+    // Its last answers may come after that of the drain.
+    const lateMs = performance.now() + REQUEST_DEADLINE_MS;
+    while (drained.ok && this.#predecessor.link.stats().inFlightCount > 0) {
+      if (performance.now() > lateMs || this.#isClosed) break;
+      await pause(ANSWER_MS);
+    }
     closeServed(this.#predecessor);
-    this.#parts.onRetired();
   }
 }
 

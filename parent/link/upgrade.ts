@@ -25,7 +25,6 @@ type Ended = Omit<UpgradeState, "number">;
 
 export class Upgrades {
   readonly #parts: UpgradeParts;
-  /** The one that runs. After it is completed its predecessor has still to drain. */
   #takeover: Takeover | null = null;
   #successor: ServedEnclave | null = null;
   #number = 0;
@@ -46,9 +45,6 @@ export class Upgrades {
       holdMsMax,
       log,
       onCompleted: (status, waitedMs) => this.#complete(status, waitedMs),
-      onRetired: () => {
-        this.#takeover = null;
-      },
     });
     this.#takeover = takeover;
     this.#ended = null;
@@ -98,6 +94,7 @@ export class Upgrades {
   }
 
   #complete(status: EnclaveStatus | null, waitedMs: number): void {
+    this.#takeover = null;
     const floor = status?.floor ?? null;
     const isFree = floor === null || (floor.slot === 0n && floor.target === 0n);
     this.#end({ phase: "completed", code: null, floor: isFree ? null : floor });

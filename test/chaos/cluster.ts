@@ -53,6 +53,7 @@ export class Cluster implements LoadTarget {
   readonly #seed: number;
   readonly #undo: (() => void)[] = [];
   #network: EthereumNetwork | null = null;
+  #kmsKeyArn: string | null = null;
   #kms: Program | null = null;
   #store: Program | null = null;
   #storeStartCount = 0;
@@ -99,6 +100,11 @@ export class Cluster implements LoadTarget {
   }
 
   // Requests
+
+  get kmsKeyArn(): string {
+    if (this.#kmsKeyArn === null) throw new Error("not started");
+    return this.#kmsKeyArn;
+  }
 
   get network(): EthereumNetwork {
     if (this.#network === null) throw new Error("not started");
@@ -180,6 +186,7 @@ export class Cluster implements LoadTarget {
     const table = this.storeKind === "dynamodb" ? await this.#prepareTable() : undefined;
     const manifest = prepareManifest(this.layout, this.#options, table);
     this.#network = manifest.ethereum.network;
+    this.#kmsKeyArn = manifest.kmsKeyArn;
     const { program, port } = await startKms(this.layout);
     this.#kms = program;
     const wish = { kmsKeyArn: manifest.kmsKeyArn, kmsPort: port, keyCount };

@@ -11,8 +11,10 @@ import { parseLine } from "../../scripts/cli/audit-log.ts";
 import { parseReceipt } from "../../scripts/cli/audit-receipt.ts";
 import { encodeHex, encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { HostileLoad, type Release } from "../fakes/hostile-load.ts";
+import { runRedoubt } from "../fakes/redoubt-process.ts";
 import { SmallDisk } from "../fakes/small-disk.ts";
 import { readStoreHistory, slashablePairs, unwritten } from "../fakes/store-history.ts";
+import { Succession } from "../fakes/successor.ts";
 import { Random } from "../simulation/random.ts";
 import { Slashed } from "../simulation/recorder.ts";
 import { Chaos } from "./chaos.ts";
@@ -25,6 +27,18 @@ const KEY_COUNT = 8;
 const TOOTH_MS_MAX = 60_000;
 const TOOTH_POLL_MS = 100;
 const LOG_MS = 2000;
+/** What nobody must see of an upgrade without faults. */
+const TURNED_AWAY = [
+  "lost",
+  "DEADLINE",
+  "DRAINING",
+  "GUARD_BOOT_FLOOR",
+  "LINK_DOWN",
+  "LINK_TIMEOUT",
+  "NOT_READY",
+  "PHASE_REFUSED",
+  "STATE_UNKNOWN",
+];
 const reportSchema = z.looseObject({
   receipts: z.number(),
   byCode: z.record(z.string(), z.number()),
@@ -128,6 +142,41 @@ function nameOf({ key, signingRoot }: Pick<Release, "key" | "signingRoot">): str
   return `${key} ${encodeHex(signingRoot)}`;
 }
 
+/** Both enclaves are replaced, one after the other, while validators ask both. */
+async function upgrades(): Promise<void> {
+  const siteNames = ["a", "b"];
+  const cluster = await Cluster.start({ state: "dynamodb", siteNames, keyCount: KEY_COUNT, seed });
+  const successions: Succession[] = [];
+  try {
+    const chaos = new Chaos(cluster, [], seed);
+    await chaos.start();
+    await pause(LOG_MS);
+    const before = new Map(chaos.load.outcomes);
+    for (const { name, layout, enclave } of cluster.sites) {
+      const succession = new Succession({ layout, enclave, kmsKeyArn: cluster.kmsKeyArn });
+      successions.push(succession);
+      await succession.prepare();
+      succession.allow();
+      const admin = `unix://${layout.adminSocket}`;
+      const run = await runRedoubt(["upgrade", "start", "--admin", admin]);
+      check(`the enclave of ${name} is replaced: ${run.out.trim()}${run.error}`, run.code === 0);
+      await succession.settle();
+    }
+    await pause(LOG_MS);
+    await chaos.stop();
+    const turnedAway = TURNED_AWAY.filter(
+      (code) => chaos.load.outcomes.get(code) !== before.get(code),
+    );
+    check(`no request was turned away: ${turnedAway.join()}`, turnedAway.length === 0);
+    print(`#   ${chaos.load.summary()}`);
+    checkRun(chaos);
+    await checkHistory(cluster, chaos);
+  } finally {
+    await Promise.all(successions.map((succession) => succession.stop()));
+    await cluster.stop();
+  }
+}
+
 async function parentStore(): Promise<void> {
   const disks: SmallDisk[] = [];
   const roundCount = Math.max(askedCount, PARENT_STORE_FAULTS.length);
@@ -202,6 +251,7 @@ async function separateStores(): Promise<void> {
 
 print(`# seed ${seed}`);
 await stage("two signers on one DynamoDB table", sharedStore);
+await stage("two signers on one DynamoDB table, replaced one after the other", upgrades);
 await stage("one signer with the parent's store", parentStore);
 await stage("two signers on two stores", separateStores);
 print(`# repeat the plan with SEED=${seed}`);

@@ -81,7 +81,7 @@ export class LocalEnclave {
       releaser: wish.releaser,
       createStore: () => wish.store,
       storeCredentials: new StoreCredentialRing(),
-      receiptLog: { lostCount: 0 },
+      receiptLog: { lostCount: 0, flush: () => Promise.resolve() },
       pool: this.#pool,
       entropy,
       software: "redoubt/test",

@@ -6,22 +6,29 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writePolicy } from "../../scripts/local/kms-keys.ts";
+import type { Layout } from "../../scripts/local/layout.ts";
 import { LOCAL_IMAGE, sampleMeasurements } from "../../scripts/local/nsm-simulator.ts";
 import { type AllowedEnclave, localKeyPolicy } from "../../scripts/local/setup.ts";
 import { Enclave } from "../../scripts/local/stack.ts";
 import { manifestPcr } from "../../shared/attestation/pcr.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
-import type { RunningSigner } from "./running-signer.ts";
+
+/** A signer that runs, as far as its enclave is to be replaced. */
+export type Replaceable = {
+  readonly layout: Layout;
+  readonly kmsKeyArn: string;
+  readonly enclave: Enclave;
+};
 
 /** One enclave after the other, each the successor of the one before. */
 export class Succession {
   /** The one that signs when no upgrade is under way, and the one that is to follow it. */
   present: Enclave;
   next: Enclave | null = null;
-  readonly #signer: RunningSigner;
+  readonly #signer: Replaceable;
   readonly #enclaves: AllowedEnclave[];
 
-  constructor(signer: RunningSigner) {
+  constructor(signer: Replaceable) {
     this.#signer = signer;
     this.present = signer.enclave;
     const manifest = readFileSync(signer.layout.manifest);

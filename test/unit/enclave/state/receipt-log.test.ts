@@ -28,7 +28,7 @@ class Bench {
     };
     const after = (_: number, run: () => void): { stop: () => void } => {
       this.#timers.push(run);
-      return { stop: () => {} };
+      return { stop: () => this.#timers.splice(this.#timers.indexOf(run), 1) };
     };
     this.log = new ParentReceiptLog(send, { after });
   }
@@ -132,4 +132,27 @@ test("at its limit a log counts what it gives up, and goes on with what it has",
   await bench.answer(ok({}));
   bench.append(SCOPE, 4);
   assert.equal(bench.log.lostCount, 2, "there is room again");
+});
+
+test("a flush waits for what is on its way, for a while", async () => {
+  const bench = new Bench();
+  await bench.log.flush(1);
+  bench.append(SCOPE, 1);
+  bench.append(SCOPE, 2);
+  let isFlushed = false;
+  const flushing = bench.log.flush(1).then(() => {
+    isFlushed = true;
+  });
+  await settle();
+  bench.append(SCOPE, 3);
+  await bench.answer(ok({}));
+  assert.equal(isFlushed, false, "the third is on its way");
+  await bench.answer(ok({}));
+  await flushing;
+  bench.append(SCOPE, 4);
+  await settle();
+  const late = bench.log.flush(1);
+  await bench.pass();
+  await late;
+  await bench.answer(ok({}));
 });
