@@ -1,6 +1,7 @@
 // History for a store that keeps only the last receipt of each key: receipts go to the parent's
 // log, in order, in pages, after their records are durable. No signature waits for it. What it
-// gives up is counted and never claimed: the store's item, or an audit's gap, shows what is missing.
+// gives up is counted and never claimed: the store's item, or a gap that an audit finds, shows what
+// is missing.
 
 import type { Refusal } from "../../shared/errors.ts";
 import { COMMIT_COUNT_MAX, RECEIPT_BACKLOG_COUNT_MAX } from "../../shared/limits.ts";
