@@ -16,6 +16,7 @@ import type {
 } from "../core/ports.ts";
 import { createDynamoCall, type DynamoClientOptions } from "./dynamo-client.ts";
 import {
+  type DynamoItem,
   encodeItemKey,
   encodeKeyAttribute,
   encodeToken,
@@ -90,7 +91,7 @@ export class DynamoStore implements StateStore {
     if (!same.ok) return same;
     const deadlineAtMs = this.#deadlineAtMs();
     const wanted = keys.map((key) => encodeItemKey(scope, key));
-    const found = new Map<string, StoredRecord>();
+    const found = new Map<string, DynamoItem>();
     const pages: (readonly Uint8Array[])[] = [];
     for (let at = 0; at < wanted.length; at += READ_COUNT_MAX) {
       pages.push(wanted.slice(at, at + READ_COUNT_MAX));
@@ -109,7 +110,31 @@ export class DynamoStore implements StateStore {
       this.#identity.note(refused);
       return err(refused);
     }
-    return ok(wanted.map((itemKey) => found.get(encodeHex(itemKey)) ?? null));
+    this.#logRead(scope, keys, found);
+    return ok(
+      wanted.map((itemKey) => {
+        const item = found.get(encodeHex(itemKey));
+        return item === undefined ? null : { seq: item.seq, record: item.record };
+      }),
+    );
+  }
+
+  /**
+   * After an unknown outcome: what is built on the item that was read may replace it with an answer
+   * that gets lost, and then nobody has seen its receipt.
+   */
+  #logRead(
+    scope: Uint8Array,
+    keys: readonly Uint8Array[],
+    found: ReadonlyMap<string, DynamoItem>,
+  ): void {
+    if (this.#unlogged.size === 0) return;
+    const receipts = keys.flatMap((key) => {
+      const name = encodeHex(encodeItemKey(scope, key));
+      const item = this.#unlogged.has(name) ? found.get(name) : undefined;
+      return item === undefined ? [] : [{ key, seq: item.seq, receipt: item.receipt }];
+    });
+    if (receipts.length > 0) this.#options.receiptLog.append(scope, receipts);
   }
 
   commit(scope: Uint8Array, writes: readonly RecordWrite[]): Promise<readonly CommitOutcome[]> {
@@ -156,7 +181,7 @@ export class DynamoStore implements StateStore {
 
   async #readPage(
     page: readonly Uint8Array[],
-    found: Map<string, StoredRecord>,
+    found: Map<string, DynamoItem>,
     deadlineAtMs: number,
   ): Promise<Result<null, Refusal>> {
     const token = this.#nextToken();
@@ -170,13 +195,13 @@ export class DynamoStore implements StateStore {
       if (!read.ok) return read;
       const left = new Map<string, Uint8Array>();
       for (const itemKey of read.value.unprocessed) left.set(encodeHex(itemKey), itemKey);
-      for (const { itemKey, seq, record } of read.value.items) {
-        const name = encodeHex(itemKey);
+      for (const item of read.value.items) {
+        const name = encodeHex(item.itemKey);
         // Each that was asked for, once, and not left for later as well.
         if (!wanted.has(name) || left.has(name) || found.has(name)) {
           return err(refusal("STORE_MALFORMED"));
         }
-        found.set(name, { seq, record });
+        found.set(name, item);
       }
       for (const name of left.keys()) {
         if (!wanted.has(name)) return err(refusal("STORE_MALFORMED"));

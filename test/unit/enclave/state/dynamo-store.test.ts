@@ -153,6 +153,23 @@ test("the receipt of an item that this boot has not logged is logged with its su
   assert.equal(late.logged.length, 2);
 });
 
+test("after an unknown outcome the receipt of what is read is logged, for its successor may not show it", async () => {
+  const denied = failure("AccessDeniedException");
+  const other = itemOf(writeOf(1, 5));
+  const read = success({ Responses: { [STATE.table.text]: [other] } });
+  const rig = await new DynamoRig([LOST, denied, read, LOST, landed]).open();
+  const keys = [writeOf(1).key];
+  assert.equal(await rig.causeOf(writeOf(1)), "STORE_DENIED");
+  assert.ok((await rig.time.settle(rig.store.read(SCOPE, keys))).ok);
+  assert.deepEqual(rig.logged, [{ key: keys[0], seq: 1, receipt: writeOf(1, 5).receipt }]);
+  // Written, and the answer that shows what it replaced is lost.
+  assert.equal(await rig.causeOf(writeOf(2)), "committed");
+  assert.deepEqual(
+    rig.logged.map(({ seq }) => seq),
+    [1, 2],
+  );
+});
+
 test("no more writes wait than the limit", async () => {
   const rig = await new DynamoRig([success()]).open();
   const writes = Array.from({ length: IN_FLIGHT_COUNT_MAX + 1 }, () => writeOf(1));
