@@ -25,8 +25,13 @@ import {
 /** The next record of a key, not chained yet. */
 export type Amendment<R> = Pick<ChainedRecord<R>, "record" | "isRetired">;
 
+/** What a record follows in its key's chain. */
+type Place = Pick<ChainedRecord<unknown>, "seq" | "head">;
+
 const RETRY_COUNT_MAX = 4;
 const DURABLE: Result<null, Refusal> = ok(null);
+/** What a first record follows. */
+const NOTHING: Place = { seq: 0, head: NO_HEAD };
 
 export class Ledger<R, C, F> {
   readonly #rule: Rule<R, C, F>;
@@ -136,7 +141,7 @@ export class Ledger<R, C, F> {
       before === null || this.#rule.isSuccessor(before.record, next.record),
       "an operator's act only raises a record",
     );
-    const base = (account.pending === null ? entry.durable : before) ?? this.#none();
+    const base = (account.pending === null ? entry.durable : before) ?? NOTHING;
     return settle(this.#write(account, next, base, receipt), retry);
   }
 
@@ -168,24 +173,20 @@ export class Ledger<R, C, F> {
     return settle(pending, () => err(refusal("STATE_CONFLICT")));
   }
 
-  #none(): ChainedRecord<R> {
-    return { record: this.#rule.empty, isRetired: false, seq: 0, head: NO_HEAD };
-  }
-
   /**
    * The raised record once more, with the receipt that a repeat must have before it is released.
    */
   #rewrite(account: Account<R, F>, receipt: Receipt): PendingWrite<R> {
-    const { raised, durable } = account.entry;
-    const base = account.pending === null ? durable : raised;
-    invariant(raised !== null && base !== null, "what is repeated has a record");
-    return this.#write(account, raised, base, receipt);
+    const { raised } = account.entry;
+    invariant(raised !== null, "what is repeated has a record");
+    // Durable already, or under way: either way the last of the key's chain.
+    return this.#write(account, raised, raised, receipt);
   }
 
   #write(
     account: Account<R, F>,
     { record, isRetired }: Amendment<R>,
-    base: ChainedRecord<R>,
+    base: Place,
     receipt: Receipt,
   ): PendingWrite<R> {
     const seq = base.seq + 1;
@@ -248,8 +249,11 @@ export class Ledger<R, C, F> {
     invariant(outcomes.length === group.length, "the store answers for each write");
     for (const { account } of group) account.isSending = false;
     // First every record, then every request: a request that decides again sees all of them.
-    const settled = group.map((pending, index) => this.#apply(pending, outcomes[index]));
-    group.forEach((pending, index) => tell(pending, settled[index] ?? "retry"));
+    const ends = group.map((pending, index) => ({
+      pending,
+      settled: this.#apply(pending, outcomes[index]),
+    }));
+    for (const { pending, settled } of ends) tell(pending, settled);
     if (this.#queue.length > 0) this.#planFlush();
   }
 
@@ -334,7 +338,6 @@ function remember<R>({ account, receipt }: PendingWrite<R>): void {
 }
 
 function tell<R>(pending: PendingWrite<R>, settled: Settled): void {
-  if (pending.account.pending === pending) pending.account.pending = null;
   for (const waiter of pending.waiters) waiter(settled);
 }
 

@@ -8,10 +8,11 @@ import {
   type EthereumRecord,
   ethereumRule,
 } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
+import type { ChainedRecord } from "../../enclave/core/guard.ts";
 import type { StateStore } from "../../enclave/core/ports.ts";
 import { Account } from "../../enclave/state/account.ts";
 import { Ledger } from "../../enclave/state/ledger.ts";
-import type { RecordOwner } from "../../enclave/state/record-codec.ts";
+import { openRecord, type RecordOwner } from "../../enclave/state/record-codec.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { MemoryStore } from "./memory-store.ts";
 
@@ -85,4 +86,23 @@ export async function ledgerRig(floor: EthereumFloor = NO_FLOOR): Promise<Ledger
   await rig.load();
   invariant((await rig.init()) === "ok", "a first record is taken");
   return rig;
+}
+
+/** What the store holds of the key. */
+export function storedOf(rig: LedgerRig): ChainedRecord<EthereumRecord> {
+  const stored = rig.store.stored(rig.account.publicKey);
+  invariant(stored !== null, "the key has a record");
+  const opened = openRecord(ethereumRule, rig.account, stored);
+  invariant(opened.ok, "the record is the key's own");
+  return opened.value;
+}
+
+/** How many receipts of the store's history state this root. */
+export function receiptCount(rig: LedgerRig, root: string): number {
+  return rig.store.receipts.filter((receipt) => Buffer.from(receipt).includes(rootOf(root))).length;
+}
+
+/** What the store was asked to write, commit by commit: the keys' numbers and the versions. */
+export function sentSeqs(rig: LedgerRig): readonly (readonly (readonly number[])[])[] {
+  return rig.store.commits.map((group) => group.map(({ key, seq }) => [key[0] ?? -1, seq]));
 }

@@ -23,6 +23,8 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/state/account.ts": [`${STATE}/ledger.test.ts`],
   "enclave/state/ledger.ts": [
     `${STATE}/ledger.test.ts`,
+    `${STATE}/ledger-acts.test.ts`,
+    `${STATE}/ledger-commit.test.ts`,
     `${SERVICE}/state-acts.test.ts`,
     HISTORIES,
   ],

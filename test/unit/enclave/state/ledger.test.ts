@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ethereumRule } from "../../../../enclave/core/chains/ethereum/slashing-rule.ts";
 import { Account } from "../../../../enclave/state/account.ts";
-import { encodeRecord, headAfter, openRecord } from "../../../../enclave/state/record-codec.ts";
+import { encodeRecord, headAfter } from "../../../../enclave/state/record-codec.ts";
 import { encodeHex } from "../../../../shared/bytes/hex.ts";
 import { refusal } from "../../../../shared/errors.ts";
 import { COMMIT_COUNT_MAX } from "../../../../shared/limits.ts";
@@ -12,7 +12,10 @@ import {
   ledgerRig,
   NO_FLOOR,
   ownerOf,
+  receiptCount,
   rootOf,
+  sentSeqs,
+  storedOf,
   vote,
 } from "../../../fakes/ledger-rig.ts";
 import {
@@ -24,14 +27,6 @@ import {
   writtenButDenied,
   writtenButUnknown,
 } from "../../../fakes/memory-store.ts";
-
-function storedOf(rig: LedgerRig) {
-  const stored = rig.store.stored(rig.account.publicKey);
-  assert(stored !== null);
-  const opened = openRecord(ethereumRule, rig.account, stored);
-  assert(opened.ok);
-  return opened.value;
-}
 
 test("a key without a record signs nothing, and is not given one by being asked", async () => {
   const rig = new LedgerRig(new MemoryStore());
@@ -85,17 +80,14 @@ test("writes of many keys leave in one group, those of one key one after the oth
     rig.ask(block(8), "d"),
   ]);
   assert.deepEqual(answers, ["ok", "ok", "ok", "ok"]);
-  assert.deepEqual(
-    rig.store.commits.map((group) => group.map(({ key, seq }) => [key[0], seq])),
+  assert.deepEqual(sentSeqs(rig), [
     [
-      [
-        [1, 2],
-        [2, 2],
-      ],
-      [[1, 3]],
-      [[1, 4]],
+      [1, 2],
+      [2, 2],
     ],
-  );
+    [[1, 3]],
+    [[1, 4]],
+  ]);
 });
 
 test("a group holds COMMIT_COUNT_MAX writes and no more", async () => {
@@ -302,10 +294,6 @@ test("receipts form a chain whose head the record holds", async () => {
 function blockText(rig: LedgerRig): string {
   const { block: signed } = storedOf(rig).record;
   return `${signed?.slot} ${encodeHex(signed?.root ?? new Uint8Array(0))}`;
-}
-
-function receiptCount(rig: LedgerRig, root: string): number {
-  return rig.store.receipts.filter((receipt) => Buffer.from(receipt).includes(rootOf(root))).length;
 }
 
 test("what another write made durable gets its own receipt before it is released", async () => {
