@@ -6,7 +6,7 @@ import { encodeBase64 } from "../../../../enclave/aws/base64.ts";
 import type { JsonFields } from "../../../../enclave/state/dynamo-item.ts";
 import { IDENTITY_AGE_MS_MAX } from "../../../../enclave/state/table-identity.ts";
 import { refusal } from "../../../../shared/errors.ts";
-import { COMMIT_DEADLINE_MS, IN_FLIGHT_COUNT_MAX } from "../../../../shared/limits.ts";
+import { COMMIT_DEADLINE_MS } from "../../../../shared/limits.ts";
 import { err } from "../../../../shared/result.ts";
 import {
   type Answer,
@@ -151,14 +151,6 @@ test("the receipt of an item that this boot has not logged is logged with its su
   assert.equal(await late.causeOf(writeOf(1)), "STORE_DENIED");
   await late.commit(writeOf(2));
   assert.equal(late.logged.length, 2);
-});
-
-test("no more writes wait than the limit", async () => {
-  const rig = await new DynamoRig([success()]).open();
-  const writes = Array.from({ length: IN_FLIGHT_COUNT_MAX + 1 }, () => writeOf(1));
-  const outcomes = await rig.time.settle(rig.store.commit(SCOPE, writes));
-  assert.equal(outcomes.filter(({ kind }) => kind === "committed").length, IN_FLIGHT_COUNT_MAX);
-  assert.equal(outcomes.at(-1)?.kind, "unknown");
 });
 
 async function codeOfTable(line: Line): Promise<string> {
