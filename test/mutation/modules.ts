@@ -35,7 +35,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/state/dynamo-write.ts": [`${STATE}/dynamo-write.test.ts`, ...DYNAMO],
   "enclave/state/dynamo-item.ts": [`${STATE}/dynamo-item.test.ts`, ...DYNAMO],
   "enclave/state/dynamo-refusal.ts": [`${STATE}/dynamo-refusal.test.ts`],
-  "enclave/state/table-identity.ts": DYNAMO,
+  "enclave/state/table-identity.ts": [`${STATE}/table-identity.test.ts`, ...DYNAMO],
   "enclave/state/store-client.ts": [`${STATE}/store-client.test.ts`],
   "enclave/state/record-codec.ts": [`${STATE}/record-codec.test.ts`, `${STATE}/ledger.test.ts`],
   "enclave/state/state-digest.ts": [`${SERVICE}/handover.test.ts`],

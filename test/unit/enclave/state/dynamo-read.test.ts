@@ -191,8 +191,7 @@ test("a read that finds no table leaves nothing to write to", async () => {
 });
 
 test("a call that keeps a connection warm and finds no table leaves nothing to write to", async () => {
-  const warm: Line = (body) => ("Key" in body ? MISSING : DENIED);
-  const rig = await rigOf(warm);
+  const rig = await rigOf((body) => ("Key" in body ? MISSING : DENIED));
   assert.equal(rig.time.intervals.length, 1);
   rig.time.intervals[0]?.run();
   await new Promise((resolve) => setImmediate(resolve));

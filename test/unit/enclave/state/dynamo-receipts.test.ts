@@ -18,11 +18,12 @@ import {
   writeOf,
 } from "../../../fakes/scripted-dynamo.ts";
 
+const OWN_TOKEN = Uint8Array.from(encodeToken(BOOT_ID, 99n));
 const DENIED = failure("AccessDeniedException");
 
 /** Answers that a write of this boot was replaced. */
 function replaced(seq: number): Line {
-  return success({ Attributes: itemOf(writeOf(seq), encodeToken(BOOT_ID, 99n)) });
+  return success({ Attributes: itemOf(writeOf(seq), OWN_TOKEN) });
 }
 
 /** The versions that are logged when these are written one after the other. */
@@ -50,7 +51,7 @@ test("a receipt whose write had an unknown outcome is logged with its successor,
 });
 
 test("a conflict's receipt is logged, also where this boot has written it", async () => {
-  const own = itemOf(writeOf(3), encodeToken(BOOT_ID, 99n));
+  const own = itemOf(writeOf(3), OWN_TOKEN);
   assert.deepEqual(await loggedBy([conditionFailed(own), replaced(3)], [2, 4]), [3, 4]);
 });
 

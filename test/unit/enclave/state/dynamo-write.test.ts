@@ -68,6 +68,10 @@ test("the pause after each attempt doubles, up to a bound", async () => {
   }
 });
 
+function pausesOf(bootId: Uint8Array): readonly number[] {
+  return Array.from({ length: 8 }, (_, count) => backoffMs(count, encodeToken(bootId, 1n)));
+}
+
 test("the writes of a boot are spread over a half of their pause, and so are boots", () => {
   for (const [count, wholeMs] of [
     [0, 20],
@@ -86,8 +90,6 @@ test("the writes of a boot are spread over a half of their pause, and so are boo
       expected,
     );
   }
-  const pausesOf = (bootId: Uint8Array) =>
-    Array.from({ length: 8 }, (_, count) => backoffMs(count, encodeToken(bootId, 1n)));
   for (let at = 0; at < 8; at++) {
     const other = BOOT_ID.with(at, 77);
     assert.notDeepEqual(pausesOf(other), pausesOf(BOOT_ID), `byte ${at}`);
