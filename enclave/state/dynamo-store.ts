@@ -101,15 +101,13 @@ export class DynamoStore implements StateStore {
       for (let page = pages.shift(); page !== undefined; page = pages.shift()) {
         const read = await this.#readPage(page, found, deadlineAtMs);
         if (read.ok) continue;
+        this.#identity.note(read.error);
         refused ??= read.error;
         pages.length = 0;
       }
     };
     await Promise.all(Array.from({ length: READ_CALL_COUNT_MAX }, readPages));
-    if (refused !== null) {
-      this.#identity.note(refused);
-      return err(refused);
-    }
+    if (refused !== null) return err(refused);
     this.#logRead(scope, keys, found);
     return ok(
       wanted.map((itemKey) => {

@@ -3,8 +3,8 @@
 // state is opened, and again and again while the enclave runs. It must never count a table as the
 // right one because nobody could be asked for long.
 
-import type { Refusal } from "../../shared/errors.ts";
-import { ok, type Result } from "../../shared/result.ts";
+import { type Refusal, refusal } from "../../shared/errors.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { JsonObject } from "../core/json.ts";
 import type { MonotonicClock } from "../core/ports.ts";
 import { type TableConfig, verifyTable } from "./dynamo-item.ts";
@@ -22,6 +22,7 @@ export class TableIdentity {
   readonly #parts: TableIdentityParts;
   /** When the table was seen to be the right one; null when it never was, or is known not to be. */
   #seenAtMs: number | null = null;
+  #missedCount = 0;
 
   constructor(parts: TableIdentityParts) {
     this.#parts = parts;
@@ -37,10 +38,13 @@ export class TableIdentity {
     const { state, clock, describe } = this.#parts;
     // Before the call: what it answers is as old as that.
     const askedAtMs = clock.nowMs();
+    const missedCount = this.#missedCount;
     const described = await describe();
     const verified = described.ok ? verifyTable(described.value, state) : described;
-    if (verified.ok) this.#seenAtMs = askedAtMs;
-    else this.note(verified.error);
+    if (!verified.ok) this.note(verified.error);
+    // Missed since it was asked: the description may be of the time before.
+    else if (missedCount !== this.#missedCount) return err(refusal("STORE_IDENTITY"));
+    else this.#seenAtMs = askedAtMs;
     return verified;
   }
 
@@ -51,6 +55,8 @@ export class TableIdentity {
 
   /** A refusal of any call: a table that is not there will be another one when it is again. */
   note({ code }: Refusal): void {
-    if (code === "STORE_IDENTITY") this.#seenAtMs = null;
+    if (code !== "STORE_IDENTITY") return;
+    this.#seenAtMs = null;
+    this.#missedCount += 1;
   }
 }

@@ -28,7 +28,7 @@ export const OTHER_TOKEN = new Uint8Array(16).fill(2);
 
 export type Answer = Result<AwsAnswer, DynamoFailure>;
 /** `hang`: no answer until the call's own deadline. */
-export type Line = Answer | "hang" | ((body: JsonFields) => Answer);
+export type Line = Answer | "hang" | ((body: JsonFields, time: SteppedTime) => Answer);
 
 export function tableConfig(text: string, tableId = TABLE_ID): TableConfig {
   const table = parseTableArn(text);
@@ -48,6 +48,14 @@ export const TABLE = {
 };
 
 export const LOST: Answer = err({ kind: "unavailable" });
+
+/** An answer that takes so long. */
+export function late(durationMs: number, answer: Answer): Line {
+  return (_, time) => {
+    time.passMs(durationMs);
+    return answer;
+  };
+}
 
 export function success(body: Readonly<Record<string, unknown>> = {}): Answer {
   return ok({ kind: "success", body });
@@ -78,11 +86,15 @@ export function itemOf(write: RecordWrite, token = OTHER_TOKEN): JsonFields {
 /** Time goes on to the next timer whenever nothing else is left to do. */
 export class SteppedTime implements MonotonicClock, Ticker {
   #nowMs = 0;
-  #timers: { readonly atMs: number; readonly run: () => void }[] = [];
+  readonly #timers = new Set<{ readonly atMs: number; readonly run: () => void }>();
   readonly intervals: { readonly intervalMs: number; readonly run: () => void }[] = [];
 
   nowMs(): number {
     return this.#nowMs;
+  }
+
+  get timerCount(): number {
+    return this.#timers.size;
   }
 
   passMs(durationMs: number): void {
@@ -96,10 +108,10 @@ export class SteppedTime implements MonotonicClock, Ticker {
 
   after(delayMs: number, run: () => void): { stop(): void } {
     const timer = { atMs: this.#nowMs + delayMs, run };
-    this.#timers.push(timer);
+    this.#timers.add(timer);
     return {
       stop: () => {
-        this.#timers = this.#timers.filter((other) => other !== timer);
+        this.#timers.delete(timer);
       },
     };
   }
@@ -111,9 +123,9 @@ export class SteppedTime implements MonotonicClock, Ticker {
     });
     while (!state.isDone) {
       await new Promise((resolve) => setImmediate(resolve));
-      const [next] = this.#timers.sort((a, b) => a.atMs - b.atMs);
+      const [next] = [...this.#timers].sort((a, b) => a.atMs - b.atMs);
       if (state.isDone || next === undefined) continue;
-      this.#timers.shift();
+      this.#timers.delete(next);
       this.#nowMs = Math.max(this.#nowMs, next.atMs);
       next.run();
     }
@@ -124,7 +136,14 @@ export class SteppedTime implements MonotonicClock, Ticker {
 export class DynamoRig {
   readonly time = new SteppedTime();
   readonly sent: { readonly operation: string; readonly body: JsonFields }[] = [];
+  /** When each was sent, and how long it might take. */
+  readonly calls: {
+    readonly atMs: number;
+    readonly deadlineMs: number;
+    readonly waitMs: number;
+  }[] = [];
   readonly logged: LoggedReceipt[] = [];
+  appendCount = 0;
   readonly store: DynamoStore;
   readonly #lines: Line[];
   #isOpen = false;
@@ -136,15 +155,17 @@ export class DynamoRig {
     const receiptLog = {
       append: (_scope: Uint8Array, receipts: readonly LoggedReceipt[]) => {
         this.logged.push(...receipts);
+        this.appendCount += 1;
       },
     };
-    const call: DynamoCall = (operation, body, deadlineMs) => {
+    const call: DynamoCall = (operation, body, deadlineMs, waitMs = deadlineMs) => {
       if (this.#isOpening) return Promise.resolve(success({ Table: TABLE }));
       this.sent.push({ operation, body });
+      this.calls.push({ atMs: this.time.nowMs(), deadlineMs, waitMs });
       const [line] = this.#lines;
       if (this.#lines.length > 1) this.#lines.shift();
       invariant(line !== undefined, "a script has a line");
-      if (typeof line === "function") return Promise.resolve(line(body));
+      if (typeof line === "function") return Promise.resolve(line(body, this.time));
       if (line !== "hang") return Promise.resolve(line);
       return new Promise((resolve) => this.time.after(deadlineMs, () => resolve(LOST)));
     };

@@ -185,3 +185,15 @@ test("a table's description is taken with one hash key of bytes, and nothing bes
   }
   assert.equal(verifyTable({}, STATE).ok, false);
 });
+
+test("what a parser throws that is no mismatch is no answer: it goes on", () => {
+  const broken = {
+    get k(): never {
+      throw new RangeError("a fault of ours");
+    },
+  };
+  const body = (name: string) => Object.defineProperty({}, name, { get: () => broken.k });
+  assert.throws(() => parseItem({ ...ITEM, k: body("B") }), RangeError);
+  assert.throws(() => parseReadPage(body("Responses"), STATE, 1), RangeError);
+  assert.throws(() => verifyTable(body("Table"), STATE), RangeError);
+});

@@ -6,7 +6,7 @@ import { encodeBase64 } from "../../../../enclave/aws/base64.ts";
 import type { JsonFields } from "../../../../enclave/state/dynamo-item.ts";
 import { IDENTITY_AGE_MS_MAX } from "../../../../enclave/state/table-identity.ts";
 import { refusal } from "../../../../shared/errors.ts";
-import { COMMIT_DEADLINE_MS, IN_FLIGHT_COUNT_MAX } from "../../../../shared/limits.ts";
+import { COMMIT_DEADLINE_MS } from "../../../../shared/limits.ts";
 import { err } from "../../../../shared/result.ts";
 import {
   type Answer,
@@ -168,14 +168,6 @@ test("after an unknown outcome the receipt of what is read is logged, for its su
     rig.logged.map(({ seq }) => seq),
     [1, 2],
   );
-});
-
-test("no more writes wait than the limit", async () => {
-  const rig = await new DynamoRig([success()]).open();
-  const writes = Array.from({ length: IN_FLIGHT_COUNT_MAX + 1 }, () => writeOf(1));
-  const outcomes = await rig.time.settle(rig.store.commit(SCOPE, writes));
-  assert.equal(outcomes.filter(({ kind }) => kind === "committed").length, IN_FLIGHT_COUNT_MAX);
-  assert.equal(outcomes.at(-1)?.kind, "unknown");
 });
 
 async function codeOfTable(line: Line): Promise<string> {
