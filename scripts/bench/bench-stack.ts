@@ -1,21 +1,14 @@
 // The signer under the benchmark: the same programs as `npm start`, in a folder that is removed
 // afterwards, with any number of keys, sealed directly instead of through keystores.
 
-import { randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { get } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SecretKey } from "@chainsafe/blst";
-import { type BundleKey, compareKeys } from "../../shared/bundle/keys.ts";
-import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
-import { parseKeyArn } from "../../shared/key-arn.ts";
 import { TIME_SKEW_MS_MAX } from "../../shared/limits.ts";
-import { readCredentials } from "../cli/aws-options.ts";
-import { sealBundle } from "../cli/bundle-sealer.ts";
-import { createDataKeyGenerator } from "../cli/data-key.ts";
 import { command as stateCommand } from "../cli/state.ts";
 import { prepareStoreCredentials, sealStoreBundle } from "../local/dynamo-setup.ts";
+import { sealFreshKeys } from "../local/fresh-bundle.ts";
 import { parseJsonObject } from "../local/json-fields.ts";
 import { type Layout, layoutOf, makeFolders } from "../local/layout.ts";
 import type { LocalNetwork } from "../local/network.ts";
@@ -95,7 +88,8 @@ export class BenchStack {
     const options = optionsOf(layout, network, port, tableDelayMs !== null);
     const manifest = prepareManifest(layout, options, tableDelayMs === null ? undefined : TABLE);
     const kms = await startKms(layout);
-    await sealKeys(layout, manifest.kmsKeyArn, keyCount, kms.port);
+    const wish = { kmsKeyArn: manifest.kmsKeyArn, kmsPort: kms.port, keyCount };
+    writeFileSync(layout.publicKeys, JSON.stringify(await sealFreshKeys(layout, wish)));
     const table = tableDelayMs === null ? null : await startTable(layout, tableDelayMs);
     if (table !== null) {
       prepareStoreCredentials(layout);
@@ -199,34 +193,6 @@ async function startTable(
     readReady: (line) => /"port":(\d+)/.exec(line)?.[1] ?? null,
   });
   return { program, port: Number(await program.ready) };
-}
-
-async function sealKeys(
-  layout: Layout,
-  arnText: string,
-  keyCount: number,
-  kmsPort: number,
-): Promise<void> {
-  const arn = parseKeyArn(arnText);
-  const credentials = await readCredentials(layout.sealingCredentials);
-  if (!arn.ok || !credentials.ok) throw new Error("the local setup is not sound");
-  const keys = Array.from({ length: keyCount }, freshKey).toSorted(compareKeys);
-  const generate = await createDataKeyGenerator(arn.value, {
-    endpoint: `https://127.0.0.1:${kmsPort}`,
-    caFile: layout.caCertificate,
-    credentials: credentials.value,
-  });
-  const sealed = await sealBundle(keys, arnText, Date.now(), generate);
-  if (!sealed.ok) throw new Error(sealed.error);
-  writeFileSync(join(layout.bundleFolder, "keys.bundle"), sealed.value.bytes);
-  const texts = keys.map((key) => encodePrefixedHex(key.publicKey));
-  writeFileSync(layout.publicKeys, JSON.stringify(texts));
-}
-
-function freshKey(): BundleKey {
-  const secretKey = SecretKey.fromKeygen(randomBytes(32));
-  const publicKey = secretKey.toPublicKey().toBytes();
-  return { scheme: "bls12381-pop", publicKey, secret: secretKey.toBytes() };
 }
 
 async function awaitReady(opsPort: number): Promise<void> {

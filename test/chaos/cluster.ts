@@ -12,6 +12,7 @@ import {
   prepareTable,
   sealStoreBundle,
 } from "../../scripts/local/dynamo-setup.ts";
+import { sealFreshKeys } from "../../scripts/local/fresh-bundle.ts";
 import { type Layout, layoutOf, makeFolders } from "../../scripts/local/layout.ts";
 import { localNetwork } from "../../scripts/local/network.ts";
 import type { StartOptions } from "../../scripts/local/options.ts";
@@ -21,7 +22,6 @@ import type { RequestNetwork } from "../../scripts/local/requests.ts";
 import { prepareIdentities, prepareManifest } from "../../scripts/local/setup.ts";
 import type { HttpAnswer } from "../../scripts/local/sign-client.ts";
 import { startKms } from "../../scripts/local/stack.ts";
-import { sealFreshKeys } from "../fakes/fresh-bundle.ts";
 import type { LoadTarget } from "../fakes/hostile-load.ts";
 import { Random } from "../simulation/random.ts";
 import { Site } from "./site.ts";

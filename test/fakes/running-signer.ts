@@ -9,6 +9,7 @@ import { join } from "node:path";
 import type { EthereumNetwork } from "../../enclave/core/chains/ethereum/network.ts";
 import { slotAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
 import { openAdmin } from "../../scripts/cli/admin.ts";
+import { sealFreshKeys } from "../../scripts/local/fresh-bundle.ts";
 import type { JsonObject } from "../../scripts/local/json-fields.ts";
 import { type Layout, layoutOf, makeFolders } from "../../scripts/local/layout.ts";
 import { localNetwork } from "../../scripts/local/network.ts";
@@ -23,7 +24,6 @@ import {
 import { type HttpAnswer, SignClient, textOf } from "../../scripts/local/sign-client.ts";
 import { Enclave, startKms } from "../../scripts/local/stack.ts";
 import { parsePrefixedHex } from "../../shared/bytes/hex.ts";
-import { sealFreshKeys } from "./fresh-bundle.ts";
 import { moveBundlesToSecrets } from "./secret-bundles.ts";
 import { StoreProxy } from "./store-proxy.ts";
 import { until } from "./until.ts";

@@ -1,16 +1,16 @@
-// A bundle of fresh keys for a local run, sealed as `redoubt seal` does it, without the keystores.
+// A bundle of fresh keys for local runs, sealed as `redoubt seal` does it, without the keystores.
 
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SecretKey } from "@chainsafe/blst";
-import { readCredentials } from "../../scripts/cli/aws-options.ts";
-import { sealBundle } from "../../scripts/cli/bundle-sealer.ts";
-import { createDataKeyGenerator } from "../../scripts/cli/data-key.ts";
-import type { Layout } from "../../scripts/local/layout.ts";
 import { type BundleKey, compareKeys } from "../../shared/bundle/keys.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { parseKeyArn } from "../../shared/key-arn.ts";
+import { readCredentials } from "../cli/aws-options.ts";
+import { sealBundle } from "../cli/bundle-sealer.ts";
+import { createDataKeyGenerator } from "../cli/data-key.ts";
+import type { Layout } from "./layout.ts";
 
 export type FreshBundleWish = {
   readonly kmsKeyArn: string;
