@@ -64,6 +64,7 @@ function sqliteError(errcode: number): Error {
 
 /** Makes COMMIT fail until it is restored; tells how often it was tried. */
 function failCommits(t: TestContext, errcode: number) {
+  // oxlint-disable-next-line typescript/unbound-method -- bound when it is called
   const { run } = StatementSync.prototype;
   const tried = { count: 0, restore: () => mocked.mock.restore() };
   const mocked = t.mock.method(
@@ -80,6 +81,7 @@ function failCommits(t: TestContext, errcode: number) {
 
 /** Makes statements without parameters fail that start so. */
 function failExec(t: TestContext, start: string, error: Error): void {
+  // oxlint-disable-next-line typescript/unbound-method -- bound when it is called
   const { exec } = DatabaseSync.prototype;
   t.mock.method(DatabaseSync.prototype, "exec", function failing(this: DatabaseSync, sql: string) {
     if (sql.startsWith(start)) throw error;
