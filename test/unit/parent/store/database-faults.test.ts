@@ -1,5 +1,5 @@
-// What the store does after a failure: what it says of the write, when it opens its file again, and
-// what a probe finds out. SQLite fails here when a test says so.
+// What the store does after a failure: what it says of the write, when it opens its file again,
+// and what a probe finds out. SQLite fails here when a test says so.
 
 import assert from "node:assert/strict";
 import fs, { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";

@@ -1,4 +1,5 @@
-// The log of receipts: what is appended, how it is read, and rows that nobody here can have written.
+// The log of receipts: what is appended, how it is read, and rows that nobody here can have
+// written.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
