@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 const CORE = "test/unit/enclave/core";
 const STATE = "test/unit/enclave/state";
 const SERVICE = "test/unit/enclave/service";
+const STORE = "test/unit/parent/store";
 const ORACLE = "test/property/slashing-oracle.test.ts";
 const HISTORIES = "test/mutation/histories.test.ts";
 const DYNAMO = [`${STATE}/dynamo-store.test.ts`, HISTORIES];
@@ -43,8 +44,12 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/state/state-digest.ts": [`${SERVICE}/handover.test.ts`],
   "enclave/service/handover.ts": [`${SERVICE}/handover.test.ts`],
   "enclave/service/state-acts.ts": [`${SERVICE}/state-acts.test.ts`, `${SERVICE}/handover.test.ts`],
-  "parent/store/group.ts": ["test/unit/parent/store/group.test.ts"],
-  "parent/store/database.ts": ["test/unit/parent/store/database.test.ts"],
+  "parent/store/group.ts": [`${STORE}/group.test.ts`],
+  "parent/store/database.ts": [
+    `${STORE}/database-faults.test.ts`,
+    `${STORE}/database-receipts.test.ts`,
+    `${STORE}/database.test.ts`,
+  ],
 };
 
 /** A trial is one busy process; more of them than cores would only time out. */

@@ -17,6 +17,7 @@ import { STORE_METHODS } from "../../../../shared/wire/methods.ts";
 type StoreHandlers = Handlers<typeof STORE_METHODS>;
 
 const SCOPE = new Uint8Array(32);
+const NO_FRAME = new Uint8Array([0xff, 0xff, 0xff, 0xff]);
 const NOTHING: StoreHandlers = {
   "store.read": () => new Promise(() => {}),
   "store.commit": () => new Promise(() => {}),
@@ -37,6 +38,9 @@ class Rig {
   nowMs = 0;
   dialCount = 0;
   isReachable = true;
+  /** Streams that were destroyed and are to say so: at once, or when a test lets them. */
+  isClosingLate = false;
+  readonly closing: (() => void)[] = [];
   readonly #handlers: StoreHandlers;
   #ticks: (() => void)[] = [];
   #socket: Duplex | null = null;
@@ -61,6 +65,10 @@ class Rig {
       write: (chunk: Uint8Array, _encoding, done) => {
         answerer.receive(chunk);
         done();
+      },
+      destroy: (error, done) => {
+        this.closing.push(() => done(error));
+        if (!this.isClosingLate) done(error);
       },
     });
     const stream = {
@@ -87,8 +95,13 @@ class Rig {
     this.#socket?.push(bytes);
   }
 
-  cut(): void {
-    this.#socket?.destroy();
+  cut(error?: Error): void {
+    this.#socket?.destroy(error);
+  }
+
+  /** The store's side says that it sends no more. */
+  end(): void {
+    this.#socket?.push(null);
   }
 
   async outcomes(...writes: readonly RecordWrite[]): Promise<readonly string[]> {
@@ -185,9 +198,59 @@ test("a connection that breaks makes what is under way unknown, and is dialled a
   assert.equal(rig.dialCount, 2);
 });
 
+for (const { title, happen } of [
+  { title: "ends", happen: (rig: Rig) => rig.end() },
+  { title: "fails", happen: (rig: Rig) => rig.cut(new Error("reset")) },
+]) {
+  test(`a connection that ${title} is destroyed, and replaced by the next request`, async () => {
+    let isAnswering = false;
+    const rig = new Rig({
+      "store.commit": () => (isAnswering ? ok([null]) : new Promise(() => {})),
+    });
+    const outcomes = rig.outcomes(write(1));
+    await turn();
+    happen(rig);
+    assert.deepEqual(await outcomes, ["unknown STATE_UNKNOWN"]);
+    assert.equal(rig.closing.length, 1);
+    isAnswering = true;
+    assert.deepEqual(await rig.outcomes(write(1)), ["committed"]);
+    assert.equal(rig.dialCount, 2);
+  });
+}
+
+test("a connection that closes late leaves the one that replaced it alone", async () => {
+  let isAnswering = false;
+  const rig = new Rig({
+    "store.commit": () => (isAnswering ? ok([null]) : new Promise(() => {})),
+  });
+  rig.isClosingLate = true;
+  const outcomes = rig.outcomes(write(1));
+  await turn();
+  rig.push(NO_FRAME);
+  assert.deepEqual(await outcomes, ["unknown STATE_UNKNOWN"]);
+  isAnswering = true;
+  assert.deepEqual(await rig.outcomes(write(1)), ["committed"]);
+  assert.equal(rig.closing.length, 1);
+  rig.closing[0]?.();
+  await turn();
+  assert.deepEqual(await rig.outcomes(write(1)), ["committed"]);
+  assert.equal(rig.dialCount, 2);
+});
+
+test("the parent's store takes what was decided in one turn as one group", () => {
+  assert.equal(new Rig({}).store.pacing, "group");
+});
+
+test("requests that follow each other share one connection", async () => {
+  const rig = new Rig({ "store.commit": () => ok([null]) });
+  assert.deepEqual(await rig.outcomes(write(1)), ["committed"]);
+  assert.deepEqual(await rig.outcomes(write(2)), ["committed"]);
+  assert.equal(rig.dialCount, 1);
+});
+
 test("bytes that are no frame, and answers that are none, end the connection or the call", async () => {
   const answers: readonly (readonly [string, Uint8Array])[] = [
-    ["no frame", new Uint8Array([0xff, 0xff, 0xff, 0xff])],
+    ["no frame", NO_FRAME],
     ["no message", framed(encodeCbor("hello"))],
   ];
   for (const [name, bytes] of answers) {

@@ -6,6 +6,7 @@ import type { Commit, CommitAnswer } from "../../../../parent/store/database.ts"
 import { CommitGroup } from "../../../../parent/store/group.ts";
 import type { Refusal } from "../../../../shared/errors.ts";
 import { refusal } from "../../../../shared/errors.ts";
+import { InvariantError } from "../../../../shared/invariant.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 
 type Outcome = Result<CommitAnswer, Refusal>;
@@ -33,15 +34,16 @@ function setUp(answer: (commit: Commit) => Outcome) {
   const endTurn = () => {
     for (const run of deferred.splice(0)) run();
   };
-  return { group, groups, endTurn };
+  return { group, groups, deferred, endTurn };
 }
 
 test("commits of one turn are committed together at its end, each with its own outcome", async () => {
-  const { group, groups, endTurn } = setUp((commit) =>
+  const { group, groups, deferred, endTurn } = setUp((commit) =>
     commit.writes.length === 1 ? ok([null]) : err(refusal("STORE_CORRUPT")),
   );
   const outcomes = [group.add(commitOf(1)), group.add(commitOf(2)), group.add(commitOf(1))];
   assert.deepEqual(groups, []);
+  assert.equal(deferred.length, 1, "one flush for all of them");
   endTurn();
   assert.deepEqual(groups, [3]);
   assert.deepEqual(await Promise.all(outcomes), [
@@ -77,4 +79,23 @@ test("a group that reaches its limit of records does not wait for the end of the
   assert.deepEqual(groups, []);
   void group.add(commitOf(1));
   assert.deepEqual(groups, [9]);
+});
+
+test("each group has the same limit of records, whatever the one before it held", () => {
+  const { group, groups } = setUp(() => ok([null]));
+  for (let round = 1; round <= 3; round++) {
+    void group.add(commitOf(8191));
+    assert.equal(groups.length, round - 1);
+    void group.add(commitOf(1));
+    assert.equal(groups.length, round);
+  }
+});
+
+test("a group with fewer outcomes than commits ends the program", () => {
+  const group = new CommitGroup(
+    () => [],
+    () => {},
+  );
+  void group.add(commitOf(1));
+  assert.throws(() => group.flush(), InvariantError);
 });
