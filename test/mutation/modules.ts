@@ -41,9 +41,20 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/state/table-identity.ts": [`${STATE}/table-identity.test.ts`, ...DYNAMO],
   "enclave/state/store-client.ts": [`${STATE}/store-client.test.ts`],
   "enclave/state/record-codec.ts": [`${STATE}/record-codec.test.ts`, `${STATE}/ledger.test.ts`],
-  "enclave/state/state-digest.ts": [`${SERVICE}/handover.test.ts`],
-  "enclave/service/handover.ts": [`${SERVICE}/handover.test.ts`],
-  "enclave/service/state-acts.ts": [`${SERVICE}/state-acts.test.ts`, `${SERVICE}/handover.test.ts`],
+  "enclave/state/state-digest.ts": [`${STATE}/state-digest.test.ts`, `${SERVICE}/handover.test.ts`],
+  "enclave/service/act-turns.ts": [`${SERVICE}/act-turns.test.ts`],
+  "enclave/service/handover.ts": [
+    `${SERVICE}/handover-parts.test.ts`,
+    `${SERVICE}/handover.test.ts`,
+  ],
+  "enclave/service/state-acts.ts": [
+    `${SERVICE}/raise-acts.test.ts`,
+    `${SERVICE}/retire-acts.test.ts`,
+    `${SERVICE}/init-acts.test.ts`,
+    `${SERVICE}/override-acts.test.ts`,
+    `${SERVICE}/state-acts.test.ts`,
+    `${SERVICE}/handover.test.ts`,
+  ],
   "parent/store/group.ts": [`${STORE}/group.test.ts`],
   "parent/store/database.ts": [
     `${STORE}/database-faults.test.ts`,

@@ -153,14 +153,14 @@ export class SimulatedEnclave {
 }
 
 /** A bundle of one key, whose id starts as the key does. */
-function openedBundle(key: BundleKey): OpenedBundle {
+export function openedBundle(key: BundleKey): OpenedBundle {
   const material = new KeyMaterial(1);
   const loaded = SigningKey.load(key, material, 0);
   invariant(loaded !== undefined, "the simulation's keys are keys");
   return { id: key.publicKey.slice(0, 16), keys: [loaded], material };
 }
 
-class RootPool implements SignPool {
+export class RootPool implements SignPool {
   #nextHandle = 1;
 
   add: SignPool["add"] = (signers) => Promise.resolve(signers.map(() => this.#nextHandle++));

@@ -1,29 +1,15 @@
 import assert from "node:assert/strict";
-import { generateKeyPairSync, sign as signEd25519 } from "node:crypto";
 import { test } from "node:test";
 import { parseDocument } from "../../../../shared/attestation/document.ts";
 import { parseRetirement } from "../../../../shared/attestation/retirement.ts";
 import { encodePrefixedHex } from "../../../../shared/bytes/hex.ts";
 import { encodeOverrideOrder, type OverrideOrder } from "../../../../shared/override-order.ts";
 import { lost, MemoryStore } from "../../../fakes/memory-store.ts";
+import { Operator } from "../../../fakes/operator.ts";
 import { isSignature, KEY_A, KEY_B, SCOPE, ServiceRig } from "../../../fakes/service-rig.ts";
 import { SLOT_MS, voteRequest } from "../../../simulation/validator.ts";
 
 const HOUR_MS = 3_600_000;
-
-class Operator {
-  readonly #pair = generateKeyPairSync("ed25519");
-
-  get publicKey(): Uint8Array {
-    const der = this.#pair.publicKey.export({ format: "der", type: "spki" });
-    return new Uint8Array(der.subarray(der.length - 32));
-  }
-
-  sign(order: Uint8Array) {
-    const signature = new Uint8Array(signEd25519(null, order, this.#pair.privateKey));
-    return { operator: this.publicKey, signature };
-  }
-}
 
 const OPERATORS = [new Operator(), new Operator(), new Operator()];
 const OVERRIDE = {
