@@ -93,12 +93,17 @@ export class Accounts {
   }
 
   /**
-   * Takes the keys of a bundle; once the state is open, their records are read first. `floor` is
-   * that of this moment, null before the state is open: until now another enclave may have signed
-   * with these keys, also with those that this one has had before.
+   * Takes the keys of a bundle; once the state is open, their records are read first. `chooseFloor`
+   * is asked before and after, and is null before the state is open: until the records were read
+   * another enclave may have signed with these keys, also with those that this one had before, and
+   * of which it may still have a request under way.
    */
-  async add(bundle: OpenedBundle, floor: EthereumFloor | null): Promise<Result<null, Refusal>> {
-    invariant((floor === null) === (this.#ledger === null), "keys of an open state have a floor");
+  async add(
+    bundle: OpenedBundle,
+    chooseFloor: (() => Promise<Result<EthereumFloor, Refusal>>) | null,
+  ): Promise<Result<null, Refusal>> {
+    const isOpen = this.#ledger !== null;
+    invariant((chooseFloor !== null) === isOpen, "keys of an open state have a floor");
     const newKeys = bundle.keys.filter((key) => !this.#accounts.has(keyNameOf(key.publicKey)));
     if (this.#accounts.size + newKeys.length > ACCOUNT_COUNT_MAX) {
       bundle.material.wipe();
@@ -111,9 +116,8 @@ export class Accounts {
     bundle.material.secrets.wipe();
     const scope = this.#manifest.ethereum.network.genesisValidatorsRoot;
     const accounts = bundle.keys.map((key) => this.#accountOf(key, scope));
-    if (this.#ledger !== null && floor !== null) {
-      for (const account of accounts) account.raiseFloor(floor);
-      const loaded = await this.#ledger.load(accounts);
+    if (this.#ledger !== null && chooseFloor !== null) {
+      const loaded = await loadBetweenFloors(this.#ledger, accounts, chooseFloor);
       if (!loaded.ok) {
         this.keyring.retain(this.keyring.bundleIds().filter((id) => id !== bundle.id));
         await this.#pool.remove(handles);
@@ -143,29 +147,28 @@ export class Accounts {
     return count;
   }
 
-  /**
-   * Reads every key's record; afterwards keys may sign from `floor` on. When `last` has the digest
-   * of exactly these keys with these records, they are known to be the last, and its floor is
-   * theirs. Answers whether it was so.
-   */
-  async openState(
-    store: StateStore,
-    floor: EthereumFloor,
-    last: LastState | null = null,
-  ): Promise<Result<boolean, Refusal>> {
+  /** Reads every key's record. Floors are chosen after it, and then the state is opened. */
+  async readState(store: StateStore): Promise<Result<EthereumLedger, Refusal>> {
     const scope = this.#manifest.ethereum.network.genesisValidatorsRoot;
     const ledger: EthereumLedger = new Ledger(ethereumRule, scope, store);
-    const accounts = [...this.#byKey.values()];
-    const loaded = await ledger.load(accounts);
-    if (!loaded.ok) return loaded;
+    const loaded = await ledger.load(this.loaded());
+    return loaded.ok ? ok(ledger) : loaded;
+  }
+
+  /**
+   * Now keys may sign from `floor` on. When `last` has the digest of exactly these keys with the
+   * records that were read, they are known to be the last, and its floor is theirs. Answers whether
+   * it was so.
+   */
+  openState(ledger: EthereumLedger, floor: EthereumFloor, last: LastState | null): boolean {
     const isLast = last !== null && isEqualBytes(last.digest, this.stateDigest());
-    for (const account of accounts) {
+    for (const account of this.#byKey.values()) {
       // That the predecessor saw no record either does not say that the key has never signed.
       const hasLast = isLast && account.entry.durable !== null;
       account.raiseFloor(hasLast ? last.floor : floor);
     }
     this.#ledger = ledger;
-    return ok(isLast);
+    return isLast;
   }
 
   /** Over all loaded keys with their records, as far as they are durable. */
@@ -190,6 +193,22 @@ export class Accounts {
     this.#accounts.set(name, account);
     return account;
   }
+}
+
+async function loadBetweenFloors(
+  ledger: EthereumLedger,
+  accounts: readonly KeyAccount[],
+  chooseFloor: () => Promise<Result<EthereumFloor, Refusal>>,
+): Promise<Result<null, Refusal>> {
+  const before = await chooseFloor();
+  if (!before.ok) return before;
+  for (const account of accounts) account.raiseFloor(before.value);
+  const loaded = await ledger.load(accounts);
+  if (!loaded.ok) return loaded;
+  const after = await chooseFloor();
+  if (!after.ok) return after;
+  for (const account of accounts) account.raiseFloor(after.value);
+  return ok(null);
 }
 
 /** What an operator sees of a key, with `record` in the place of the durable one for a dry run. */

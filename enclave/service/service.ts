@@ -232,12 +232,8 @@ class Service {
   }
 
   async #addKeys(bundle: OpenedBundle, manifest: Manifest): Promise<Answer<"bundle.open">> {
-    const floor = this.#signing === null ? ok(null) : await this.#chooseFloor(manifest);
-    if (!floor.ok) {
-      bundle.material.wipe();
-      return floor;
-    }
-    const added = await this.#loadedAccounts.add(bundle, floor.value);
+    const chooseFloor = this.#signing === null ? null : () => this.#chooseFloor(manifest);
+    const added = await this.#loadedAccounts.add(bundle, chooseFloor);
     if (!added.ok) return added;
     if (this.#life.phase === "Measured") this.#life.enter("Unsealed");
     return ok({ bundleId: bundle.id, keyCount: bundle.keys.length });
@@ -262,19 +258,20 @@ class Service {
     invariant(this.#manifest !== null, "the state is opened after the manifest is measured");
     const { time, pool, nsm, bootId } = this.#parts;
     const manifest = this.#manifest.value;
-    const floor = await this.#chooseFloor(manifest);
-    if (!floor.ok) return floor;
-    const last = handover === null ? ok(null) : this.#verifyHandover(handover, manifest);
-    if (!last.ok) return last;
     // Once: the tokens of a store's writes are counted from its start.
     this.#store ??= this.#parts.createStore(manifest.state);
     const store = this.#store;
     const verified = await store.verify();
     if (!verified.ok) return verified;
     const accounts = this.#loadedAccounts;
-    const opened = await accounts.openState(store, floor.value, last.value);
-    if (!opened.ok) return opened;
-    const isHandedOver = opened.value;
+    const ledger = await accounts.readState(store);
+    if (!ledger.ok) return ledger;
+    // After the records: the parent may hold them back, and have the keys sign elsewhere meanwhile.
+    const floor = await this.#chooseFloor(manifest);
+    if (!floor.ok) return floor;
+    const last = handover === null ? ok(null) : this.#verifyHandover(handover, manifest);
+    if (!last.ok) return last;
+    const isHandedOver = accounts.openState(ledger.value, floor.value, last.value);
     this.#floor = isHandedOver && last.value !== null ? last.value.floor : floor.value;
     const nowMs = () => time.nowMs();
     this.#signing = { manifest, accounts, pool, nowMs };
@@ -334,6 +331,10 @@ class Service {
   async #handOver(nonce: Uint8Array): Promise<Answer<"state.handover">> {
     await this.#drain();
     invariant(this.#giver !== null, "a phase that allows a hand-over has opened the state");
+    invariant(this.#manifest !== null, "a phase that allows a hand-over has a manifest");
+    // Whoever has no floor itself has nothing to hand over to one who needs it: its records may
+    // have been rewound before its boot by those who may write to the table.
+    if (!hasBootFloor(this.#manifest.value.state)) return err(refusal("HANDOVER_REFUSED"));
     if (this.#drainedMs === null) return err(refusal("TIME_STALE"));
     const document = await this.#giver.give(nonce, this.#drainedMs);
     await this.#parts.receiptLog.flush(FLUSH_MS_MAX);

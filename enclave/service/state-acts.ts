@@ -155,9 +155,19 @@ async function proveRetirement(
   return document.ok ? ok({ state, document: document.value }) : document;
 }
 
-/** Another signer has no floor of ours: what may lie below it goes into the record. */
-export function withFloor(account: KeyAccount, record: EthereumRecord): EthereumRecord {
-  return account.floor === null ? record : raiseEthereumRecord(record, maximaBelow(account.floor));
+/**
+ * Another signer has no floor of ours: what may lie below it goes into the record. No root that
+ * does: below the floor nothing is repeated, for the record may be one of two that were written for
+ * a height, of which the other was released.
+ */
+export function withFloor({ floor }: KeyAccount, record: EthereumRecord): EthereumRecord {
+  if (floor === null) return record;
+  const { block, vote } = raiseEthereumRecord(record, maximaBelow(floor));
+  const isVoteBelow = vote !== null && (vote.target < floor.target || vote.source < floor.source);
+  return {
+    block: block !== null && block.slot < floor.slot ? { ...block, root: null } : block,
+    vote: isVoteBelow ? { ...vote, root: null } : vote,
+  };
 }
 
 /** Lowers one key's record and floor to what the order says. */
@@ -183,8 +193,11 @@ export async function overrideRecord(
   const { record, floor } = recordOfMaxima(maxima);
   const heights = [blockSlot, source, target].filter((height) => height !== null);
   const receipt: Receipt = { kind: "override", heights, signingRoot: digest, timeMs };
+  const before = account.floor;
   const done = await accounts.ledger.override(account, receipt, record, seq);
   if (!done.ok) return done;
+  // Loaded again meanwhile: its new floor is not the one that the order knew of.
+  if (account.floor !== before) return err(refusal("STATE_CONFLICT"));
   account.floor = floor;
   return ok(stateOf(account));
 }

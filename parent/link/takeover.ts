@@ -30,7 +30,11 @@ const RETIRE_MS = 60_000;
 const RETRY_MS = 200;
 const ANSWER_MS = 10;
 /** Another boot, or another successor: asking again is of no use. */
-const FINAL_CODES: ReadonlySet<ErrorCode> = new Set(["PHASE_REFUSED", "HANDOVER_GIVEN"]);
+const FINAL_CODES: ReadonlySet<ErrorCode> = new Set([
+  "PHASE_REFUSED",
+  "HANDOVER_GIVEN",
+  "HANDOVER_REFUSED",
+]);
 
 export type TakeoverParts = {
   readonly active: ActiveEnclave;

@@ -57,7 +57,9 @@ export class ActsRig {
     for (const key of [KEY_A, KEY_B]) {
       assert((await rig.accounts.add(openedBundle(key), null)).ok);
     }
-    assert((await rig.accounts.openState(rig.store, wish.floor ?? NO_FLOOR)).ok);
+    const ledger = await rig.accounts.readState(rig.store);
+    assert(ledger.ok);
+    rig.accounts.openState(ledger.value, wish.floor ?? NO_FLOOR, null);
     if (wish.isInited === true) {
       assert((await initRecords(rig.parts, { keys: [KEY_A.publicKey] })).ok);
     }

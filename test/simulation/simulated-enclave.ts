@@ -78,17 +78,18 @@ export class SimulatedEnclave {
   }
 
   async load(key: BundleKey): Promise<boolean> {
-    const floor = this.isReady ? this.#chooseFloor() : null;
-    return this.#busy(async () => (await this.accounts.add(openedBundle(key), floor)).ok);
+    const chooseFloor = this.isReady ? () => Promise.resolve(ok(this.#chooseFloor())) : null;
+    return this.#busy(async () => (await this.accounts.add(openedBundle(key), chooseFloor)).ok);
   }
 
   async openState(store: StateStore): Promise<boolean> {
     this.#store = store;
     return this.#busy(async () => {
       if (!(await store.verify()).ok) return false;
-      const opened = await this.accounts.openState(store, this.#chooseFloor());
-      this.isReady = opened.ok;
-      return opened.ok;
+      const ledger = await this.accounts.readState(store);
+      if (ledger.ok) this.accounts.openState(ledger.value, this.#chooseFloor(), null);
+      this.isReady = ledger.ok;
+      return ledger.ok;
     });
   }
 
