@@ -43,12 +43,10 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
     },
     destination ?? pino.destination({ fd: 1, sync: false }),
   );
-  // Each level has its own: a flood of refusals, which are warnings, must not hide the one line
-  // that says why nothing is signed.
-  const budgets = { error: new LineBudget(), warn: new LineBudget(), info: new LineBudget() };
+  const budget = new LineBudget();
   const write = (at: LogLevel, event: string, fields: LogFields | undefined): void => {
     if (!logger.isLevelEnabled(at)) return;
-    const suppressedCount = budgets[at].take(Date.now());
+    const suppressedCount = budget.take(event, Date.now());
     if (suppressedCount === null) return;
     if (suppressedCount > 0) logger.warn({ count: suppressedCount }, "log.suppressed");
     logger[at](lineOf(fields), event);
@@ -75,24 +73,29 @@ function lineOf(fields: LogFields | undefined): Line {
   return line;
 }
 
-/** So many lines of a level in each second of the clock; those above are counted. */
+/**
+ * So many lines of an event in each second of the clock; those above are counted. Each event has
+ * its own: a flood of refusals must not hide the one line that says why nothing is signed, or which
+ * enclave signs from now on. Events are names in the code, so there are few.
+ */
 class LineBudget {
   #second = 0;
-  #lineCount = 0;
+  readonly #lineCounts = new Map<string, number>();
   #suppressedCount = 0;
 
   /** How many lines were suppressed before this one; null when this one is to be suppressed. */
-  take(nowMs: number): number | null {
+  take(event: string, nowMs: number): number | null {
     const second = Math.floor(nowMs / 1000);
     if (second !== this.#second) {
       this.#second = second;
-      this.#lineCount = 0;
+      this.#lineCounts.clear();
     }
-    if (this.#lineCount >= LINES_PER_SECOND_MAX) {
+    const lineCount = this.#lineCounts.get(event) ?? 0;
+    if (lineCount >= LINES_PER_SECOND_MAX) {
       this.#suppressedCount += 1;
       return null;
     }
-    this.#lineCount += 1;
+    this.#lineCounts.set(event, lineCount + 1);
     const suppressedCount = this.#suppressedCount;
     this.#suppressedCount = 0;
     return suppressedCount;

@@ -65,11 +65,15 @@ test("createLog bounds the lines of a second, and says how many it left out", (t
   );
 });
 
-test("createLog lets no flood of one level hide a line of another", () => {
+test("createLog lets no flood of one event hide another, of whichever level", (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: 1_000_000 });
   const { log, lines } = capture();
   for (let index = 0; index < 5000; index++) log.warn("request.refused");
   log.error("enclave.not-ready");
+  log.warn("upgrade.completed");
   log.info("enclave.ready");
   const events = lines.map(({ event }) => event).filter((event) => event !== "request.refused");
-  assert.deepEqual(events, ["enclave.not-ready", "enclave.ready"]);
+  const [said, ...others] = events;
+  assert.equal(said, "log.suppressed");
+  assert.deepEqual(others, ["enclave.not-ready", "upgrade.completed", "enclave.ready"]);
 });
