@@ -16,10 +16,13 @@ export interface Rule<R, C, F> {
   readonly empty: R;
   /** `floor` is the least that may be signed since this boot, whatever the record says. */
   decide(record: R, claim: C, signingRoot: Uint8Array, floor: F): Verdict<R>;
-  /** Whether `later` forbids everything that `earlier` forbids, and repeats nothing else. */
+  /** Whether `later` forbids everything that `earlier` forbids, and repeats no other root. */
   isSuccessor(earlier: R, later: R): boolean;
-  /** The least record that forbids everything that either forbids. */
-  join(first: R, second: R): R;
+  /**
+   * The least record that forbids everything that either forbids. What only `raised` states may lack
+   * its receipt, and says so: it is no repeat before it has been approved again.
+   */
+  join(raised: R, stored: R): R;
   encode(record: R): Uint8Array;
   /** Undefined for anything that `encode` does not make. */
   parse(bytes: Uint8Array): R | undefined;

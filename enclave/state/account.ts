@@ -5,7 +5,7 @@ import type { Refusal } from "../../shared/errors.ts";
 import type { Result } from "../../shared/result.ts";
 import { type ChainedRecord, GuardEntry } from "../core/guard.ts";
 import type { RecordWrite } from "../core/ports.ts";
-import type { Receipt, RecordOwner } from "./record-codec.ts";
+import type { RecordOwner } from "./record-codec.ts";
 
 /** How a write ended for those that wait: as it is, or by deciding again. */
 export type Settled = Result<null, Refusal> | "retry";
@@ -14,7 +14,6 @@ export type PendingWrite<R> = {
   readonly account: Account<R, unknown>;
   readonly chained: ChainedRecord<R>;
   readonly write: RecordWrite;
-  readonly receipt: Receipt;
   readonly generation: number;
   readonly waiters: ((settled: Settled) => void)[];
 };
@@ -31,11 +30,6 @@ export class Account<R, F> implements RecordOwner {
   /** One write of this key has been sent, and has no outcome yet. */
   isSending = false;
   refreshing: Promise<Result<null, Refusal>> | null = null;
-  /**
-   * By kind, the last root whose own write was not seen to be done. The next write carries it into
-   * the record all the same, where it is durable; what the history may lack is its receipt.
-   */
-  readonly unreceipted = new Map<string, Uint8Array>();
 
   constructor(owner: RecordOwner) {
     this.scope = owner.scope;

@@ -4,7 +4,6 @@
 // It must never report success before the store did, and never retry a write by itself: after an
 // unknown outcome it reads first, and decides again.
 
-import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { COMMIT_COUNT_MAX, PAGE_COUNT_MAX } from "../../shared/limits.ts";
@@ -92,11 +91,6 @@ export class Ledger<R, C, F> {
     const isPending = account.pending !== null;
     const decision = decideClaim(this.#rule, entry, claim, signingRoot, floor, isPending);
     const retry = () => this.record(account, claim, signingRoot, receipt, retryCount + 1);
-    // Only what the raised record states already: anything else has its own record to write.
-    const isRepeat = decision.kind === "release" || decision.kind === "await";
-    if (isRepeat && isUnreceipted(account, receipt)) {
-      return settle(this.#rewrite(account, receipt), retry);
-    }
     switch (decision.kind) {
       case "refuse":
         return err(decision.refusal);
@@ -173,16 +167,6 @@ export class Ledger<R, C, F> {
     return settle(pending, () => err(refusal("STATE_CONFLICT")));
   }
 
-  /**
-   * The raised record once more, with the receipt that a repeat must have before it is released.
-   */
-  #rewrite(account: Account<R, F>, receipt: Receipt): PendingWrite<R> {
-    const { raised } = account.entry;
-    invariant(raised !== null, "what is repeated has a record");
-    // Durable already, or under way: either way the last of the key's chain.
-    return this.#write(account, raised, raised, receipt);
-  }
-
   #write(
     account: Account<R, F>,
     { record, isRetired }: Amendment<R>,
@@ -202,11 +186,9 @@ export class Ledger<R, C, F> {
         record: encodeRecord(this.#rule, account, chained),
         receipt: receiptBytes,
       },
-      receipt,
       generation: account.entry.generation,
       waiters: [],
     };
-    if (isUnreceipted(account, receipt)) account.unreceipted.delete(receipt.kind);
     raise(account.entry, chained);
     account.pending = pending;
     this.#queue.push(pending);
@@ -270,10 +252,8 @@ export class Ledger<R, C, F> {
     for (const pending of taken) {
       const { account } = pending;
       // Built on a record that was overtaken meanwhile: not sent, decided again.
-      if (pending.generation !== account.entry.generation) {
-        remember(pending);
-        tell(pending, "retry");
-      } else if (account.isSending || group.has(account)) rest.push(pending);
+      if (pending.generation !== account.entry.generation) tell(pending, "retry");
+      else if (account.isSending || group.has(account)) rest.push(pending);
       else if (group.size === COMMIT_COUNT_MAX) rest.push(pending);
       else group.set(account, pending);
     }
@@ -292,7 +272,6 @@ export class Ledger<R, C, F> {
       return DURABLE;
     }
     account.pending = null;
-    remember(pending);
     if (outcome?.kind === "conflict") {
       this.#adopt(account, outcome.stored, "conflict");
       return "retry";
@@ -325,16 +304,6 @@ export class Ledger<R, C, F> {
 
 function live<R>(record: R): Amendment<R> {
   return { record, isRetired: false };
-}
-
-function isUnreceipted<R, F>(account: Account<R, F>, { kind, signingRoot }: Receipt): boolean {
-  const root = account.unreceipted.get(kind);
-  return root !== undefined && signingRoot !== null && isEqualBytes(root, signingRoot);
-}
-
-/** Its receipt may not be in the history: a repeat of it is written again before it is released. */
-function remember<R>({ account, receipt }: PendingWrite<R>): void {
-  if (receipt.signingRoot !== null) account.unreceipted.set(receipt.kind, receipt.signingRoot);
 }
 
 function tell<R>(pending: PendingWrite<R>, settled: Settled): void {

@@ -109,8 +109,10 @@ describe(`an upgrade of the running signer, seed ${seed}`, () => {
     await awaitReleases();
     for (const code of TURNED_AWAY) assert.equal(load.outcomes.get(code), before.get(code), code);
     // The parent writes its log from time to time.
-    const isCompleted = ({ event }: { event?: unknown }) => event === "upgrade.completed";
-    await until(() => signer.parentLines().some(isCompleted), RECOVERY_MS_MAX);
+    await until(
+      () => signer.parentLines().some(({ event }) => event === "upgrade.completed"),
+      RECOVERY_MS_MAX,
+    );
     t.diagnostic(`${load.requestCount} requests, ${load.releases.length} releases`);
   });
 

@@ -26,6 +26,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
     `${STATE}/ledger.test.ts`,
     `${STATE}/ledger-acts.test.ts`,
     `${STATE}/ledger-commit.test.ts`,
+    `${STATE}/ledger-receipts.test.ts`,
     `${SERVICE}/state-acts.test.ts`,
     HISTORIES,
   ],

@@ -84,7 +84,7 @@ class History {
     this.#random = new Random(wish.seed);
     this.#isDuel = this.#random.chance(0.5);
     this.#keys = this.#isDuel ? KEYS.slice(0, 1) : KEYS;
-    this.#parent = new Parent(this.#random);
+    this.#parent = new Parent(this.#random, this.#recorder);
     this.#parent.forge = wish.forge ?? null;
     const startSlot = this.#random.chance(0.2) ? -1 : this.#random.between(0, 60);
     this.#clock = { unixMs: GENESIS_MS + startSlot * SLOT_MS + this.#random.below(SLOT_MS) };
@@ -102,6 +102,8 @@ class History {
       await this.#settle();
     }
     await this.#recover();
+    // A hostile parent may keep them to itself.
+    if (this.#wish.temper !== "hostile") this.#recorder.checkReceipts();
     return {
       stepCount: this.#stepCount,
       requestCount: this.#requestCount,

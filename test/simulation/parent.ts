@@ -10,9 +10,11 @@ import type {
   StoredRecord,
 } from "../../enclave/core/ports.ts";
 import { keyNameOf } from "../../enclave/keys/key-name.ts";
+import { encodeHex } from "../../shared/bytes/hex.ts";
 import { refusal } from "../../shared/errors.ts";
 import { err, ok } from "../../shared/result.ts";
 import type { Random } from "./random.ts";
+import type { Recorder } from "./recorder.ts";
 
 export type Temper = "honest" | "unreliable" | "hostile";
 
@@ -41,6 +43,7 @@ export class Parent {
   /** How likely a hostile parent is to lie this time. */
   readonly #hostility: number;
   readonly #random: Random;
+  readonly #recorder: Pick<Recorder, "receipt">;
   readonly #current = new Map<string, StoredRecord>();
   /** Every record that an enclave ever handed over. */
   readonly #seen = new Map<string, StoredRecord[]>();
@@ -53,7 +56,9 @@ export class Parent {
   #late: (readonly RecordWrite[])[] = [];
   callCount = 0;
 
-  constructor(random: Random) {
+  /** The recorder is told each receipt that is written. */
+  constructor(random: Random, recorder: Pick<Recorder, "receipt">) {
+    this.#recorder = recorder;
     this.#random = random;
     this.#hostility = random.pick([0.15, 0.4, 0.9]) ?? 0;
   }
@@ -241,7 +246,8 @@ export class Parent {
     return { kind: "committed" };
   }
 
-  #put({ key, seq, record }: RecordWrite): void {
+  #put({ key, seq, record, receipt }: RecordWrite): void {
+    this.#recorder.receipt(encodeHex(key), encodeHex(receipt));
     this.#current.set(keyNameOf(key), { seq, record: record.slice() });
   }
 }

@@ -53,21 +53,19 @@ export type Outcome = {
   readonly situation: string | null;
 };
 
-const ACTIONS = [
-  "request",
-  "pass",
-  "advance",
-  "crash",
-  "boot",
-  "stop",
-  "resume",
-  "jump",
-  "weather",
-  "amend",
-  "retire",
-  "exchange",
-] as const;
-type Action = (typeof ACTIONS)[number];
+type Action =
+  | "request"
+  | "pass"
+  | "advance"
+  | "crash"
+  | "boot"
+  | "stop"
+  | "resume"
+  | "jump"
+  | "weather"
+  | "amend"
+  | "retire"
+  | "exchange";
 
 const NOTHING = Symbol("nothing was thrown");
 /** Longer than enclaves take between two looks at the table. */
@@ -109,7 +107,7 @@ class TableHistory {
         return Math.floor(startMs + time.nowMs);
       },
     };
-    this.#table = new TableModel(this.#random.chance(0.5), wish.table);
+    this.#table = new TableModel(this.#recorder, this.#random.chance(0.5), wish.table);
     this.#table.batchCountMax = this.#random.chance(0.7) ? 100 : 1;
     this.#network = new TableNetwork(this.#random, time, this.#table);
     this.#isDuel = this.#random.chance(0.5);
@@ -122,7 +120,7 @@ class TableHistory {
       count: this.#random.between(2, 3),
       network: () =>
         wish.isSplit === true
-          ? new TableNetwork(this.#random, time, new TableModel(true))
+          ? new TableNetwork(this.#random, time, new TableModel(this.#recorder, true))
           : this.#network,
       breakStore: wish.breakStore ?? ((store) => store),
     });
@@ -146,6 +144,7 @@ class TableHistory {
       await this.#settle();
     }
     await this.#recover();
+    this.#recorder.checkReceipts();
     return {
       stepCount: this.#stepCount,
       requestCount: this.#requestCount,

@@ -6,6 +6,7 @@ import type { AwsAnswer } from "../../enclave/aws/json-answer.ts";
 import type { JsonFields } from "../../enclave/state/dynamo-item.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { STATE, TABLE, TABLE_ID } from "../fakes/scripted-dynamo.ts";
+import type { Recorder } from "./recorder.ts";
 
 type Item = Readonly<Record<"k" | "q" | "r" | "p" | "a", JsonFields>>;
 
@@ -19,11 +20,13 @@ export type TableBreaks = {
   readonly keepsId?: boolean;
 };
 
+const SCOPE_BYTES = 32;
 const CONDITION_FAILED = "ConditionalCheckFailedException";
 
 export class TableModel {
   /** Whether a refused condition shows the item that it was refused for. */
   readonly showsItem: boolean;
+  readonly #recorder: Pick<Recorder, "receipt">;
   readonly #items = new Map<string, Item>();
   /** What the table held at some earlier time. */
   #backup = new Map<string, Item>();
@@ -36,7 +39,9 @@ export class TableModel {
   writeCount = 0;
   conflictCount = 0;
 
-  constructor(showsItem: boolean, broken: TableBreaks = {}) {
+  /** The recorder is told each receipt that is written. */
+  constructor(recorder: Pick<Recorder, "receipt">, showsItem: boolean, broken: TableBreaks = {}) {
+    this.#recorder = recorder;
     this.showsItem = showsItem || broken.showsOwnToken === true;
     this.broken = broken;
   }
@@ -91,6 +96,7 @@ export class TableModel {
     }
     this.writeCount += 1;
     this.#items.set(name, structuredClone(item));
+    this.#recorder.receipt(hexOf(item.k).slice(2 * SCOPE_BYTES), hexOf(item.p));
     return { kind: "success", body: stored === undefined ? {} : { Attributes: stored } };
   }
 
@@ -135,8 +141,12 @@ function isMet(body: JsonFields, stored: Item | undefined): boolean {
   return stored !== undefined && JSON.stringify({ ":before": stored.q }) === values;
 }
 
+function hexOf(attribute: JsonFields): string {
+  return Buffer.from(nameOf(attribute), "base64").toString("hex");
+}
+
 function nameOf(key: JsonFields): string {
   const bytes = key["B"];
-  invariant(typeof bytes === "string", "the hash key is bytes");
+  invariant(typeof bytes === "string", "an attribute is bytes");
   return bytes;
 }

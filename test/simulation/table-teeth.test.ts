@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { ethereumRule } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
 import type { CommitOutcome, StateStore } from "../../enclave/core/ports.ts";
-import { Slashed } from "./recorder.ts";
+import { Slashed, Unreceipted } from "./recorder.ts";
 import { runTableHistory, type Wish } from "./table-history.ts";
 
 const SEED_COUNT_MAX = 400;
@@ -77,12 +77,16 @@ const BREAKS: Readonly<Record<string, Break>> = {
   },
 };
 
-async function seedThatSlashes(wish: Omit<Wish, "seed">): Promise<number | undefined> {
+/** The first history that ends in this way. */
+async function seedThatThrows(
+  wanted: typeof Slashed | typeof Unreceipted,
+  wish: Omit<Wish, "seed">,
+): Promise<number | undefined> {
   for (let seed = 1; seed <= SEED_COUNT_MAX; seed++) {
     try {
       await runTableHistory({ ...wish, seed });
     } catch (thrown) {
-      if (thrown instanceof Slashed) return seed;
+      if (thrown instanceof wanted) return seed;
       // What was broken may end a history in another way first.
     }
   }
@@ -91,8 +95,21 @@ async function seedThatSlashes(wish: Omit<Wish, "seed">): Promise<number | undef
 
 for (const [name, breakIt] of Object.entries(BREAKS)) {
   test(`the simulation notices that ${name}`, async (t) => {
-    const seed = await seedThatSlashes(breakIt(t));
+    const seed = await seedThatThrows(Slashed, breakIt(t));
     assert(seed !== undefined, `${SEED_COUNT_MAX} histories, and nobody was slashed`);
     t.diagnostic(`slashed by history ${seed}`);
   });
 }
+
+test("the simulation notices that what another write brought is released without a receipt", async (t) => {
+  t.mock.method(ethereumRule, "join", (...[raised, stored]: Parameters<typeof sound.join>) => {
+    const { block, vote } = sound.join(raised, stored);
+    return {
+      block: block === null ? null : { slot: block.slot, root: block.root },
+      vote: vote === null ? null : { source: vote.source, target: vote.target, root: vote.root },
+    };
+  });
+  const seed = await seedThatThrows(Unreceipted, {});
+  assert(seed !== undefined, `${SEED_COUNT_MAX} histories, and each release had its receipt`);
+  t.diagnostic(`found by history ${seed}`);
+});

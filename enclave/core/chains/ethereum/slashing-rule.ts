@@ -7,13 +7,17 @@ import { refusal } from "../../../../shared/errors.ts";
 import type { Rule, Verdict } from "../../rule.ts";
 import type { EthereumClaim } from "./operation.ts";
 
-/** A root is null when a floor came from an import: then nothing at that height is repeated. */
-export type SignedBlock = { readonly slot: bigint; readonly root: Uint8Array | null };
-export type SignedVote = {
-  readonly source: bigint;
-  readonly target: bigint;
+type SignedRoot = {
+  /** Null when a floor came from an import: then nothing at that height is repeated. */
   readonly root: Uint8Array | null;
+  /**
+   * The root's own write was not seen to be done, and that of something else brought it here: it is
+   * written once more, with its receipt, before it is released.
+   */
+  readonly isUnreceipted?: true;
 };
+export type SignedBlock = SignedRoot & { readonly slot: bigint };
+export type SignedVote = SignedRoot & { readonly source: bigint; readonly target: bigint };
 
 export type EthereumRecord = {
   readonly block: SignedBlock | null;
@@ -53,10 +57,10 @@ export const ethereumRule: Rule<EthereumRecord, EthereumClaim, EthereumFloor> = 
       isBlockSuccessor(earlier.block, later.block) && isVoteSuccessor(earlier.vote, later.vote)
     );
   },
-  join(first, second) {
+  join(raised, stored) {
     return {
-      block: joinBlocks(first.block, second.block),
-      vote: joinVotes(first.vote, second.vote),
+      block: joinBlocks(raised.block, stored.block),
+      vote: joinVotes(raised.vote, stored.vote),
     };
   },
   encode: encodeEthereumRecord,
@@ -70,14 +74,15 @@ function decideBlock(
   floor: EthereumFloor,
 ): EthereumVerdict {
   const { block } = record;
-  if (block !== null && slot <= block.slot) {
-    if (slot < block.slot) return refuse(refusal("GUARD_BLOCK_BELOW", slot, block.slot));
-    if (!isSameRoot(block.root, root)) return refuse(refusal("GUARD_BLOCK_DOUBLE", slot));
-    // A repeat is no exception from the floor: a store that is rolled back may hold two authentic
-    // records with different roots for one slot of an earlier boot (docs/safety.md).
-    return slot < floor.slot ? refuse(bootFloorRefusal(floor)) : { kind: "repeat" };
+  if (block !== null && slot < block.slot) {
+    return refuse(refusal("GUARD_BLOCK_BELOW", slot, block.slot));
   }
+  const isRepeat = block?.slot === slot;
+  if (isRepeat && !isSameRoot(block.root, root)) return refuse(refusal("GUARD_BLOCK_DOUBLE", slot));
+  // A repeat is no exception from the floor: a store that is rolled back may hold two authentic
+  // records with different roots for one slot of an earlier boot (docs/safety.md).
   if (slot < floor.slot) return refuse(bootFloorRefusal(floor));
+  if (isRepeat && block.isUnreceipted !== true) return { kind: "repeat" };
   return { kind: "approve", record: { block: { slot, root }, vote: record.vote } };
 }
 
@@ -92,26 +97,23 @@ function decideVote(
   // with source < target no earlier vote has its source above the last epoch but one.
   const isOrdered = source < target || (source === 0n && target === 0n);
   if (!isOrdered) return refuse(refusal("GUARD_VOTE_ORDER", source, target));
-  const isBelowFloor = target < floor.target || source < floor.source;
   const { vote } = record;
-  if (vote !== null) {
-    if (source < vote.source) {
-      return refuse(refusal("GUARD_VOTE_SOURCE_BELOW", source, vote.source));
-    }
-    if (target < vote.target) {
-      return refuse(refusal("GUARD_VOTE_TARGET_BELOW", target, vote.target));
-    }
-    if (target === vote.target) {
-      if (!isSameRoot(vote.root, root)) return refuse(refusal("GUARD_VOTE_DOUBLE", target));
-      return isBelowFloor ? refuse(bootFloorRefusal(floor)) : { kind: "repeat" };
-    }
+  if (vote !== null && source < vote.source) {
+    return refuse(refusal("GUARD_VOTE_SOURCE_BELOW", source, vote.source));
   }
-  if (isBelowFloor) return refuse(bootFloorRefusal(floor));
+  if (vote !== null && target < vote.target) {
+    return refuse(refusal("GUARD_VOTE_TARGET_BELOW", target, vote.target));
+  }
+  const isRepeat = vote?.target === target;
+  if (isRepeat && !isSameRoot(vote.root, root)) return refuse(refusal("GUARD_VOTE_DOUBLE", target));
+  if (target < floor.target || source < floor.source) return refuse(bootFloorRefusal(floor));
+  if (isRepeat && vote.isUnreceipted !== true) return { kind: "repeat" };
   return { kind: "approve", record: { block: record.block, vote: { source, target, root } } };
 }
 
-function isSameRoot(signed: Uint8Array | null, asked: Uint8Array): boolean {
-  return signed !== null && isEqualBytes(signed, asked);
+/** An unknown root is the same as none. */
+function isSameRoot(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a !== null && b !== null && isEqualBytes(a, b);
 }
 
 function refuse(why: ReturnType<typeof refusal>): EthereumVerdict {
@@ -138,26 +140,29 @@ function isVoteSuccessor(earlier: SignedVote | null, later: SignedVote | null): 
 
 /** At one height a root may be forgotten, which refuses more; it may not become another. */
 function isRootSuccessor(earlier: Uint8Array | null, later: Uint8Array | null): boolean {
-  return later === null || (earlier !== null && isEqualBytes(earlier, later));
+  return later === null || isSameRoot(earlier, later);
 }
 
-function joinBlocks(a: SignedBlock | null, b: SignedBlock | null): SignedBlock | null {
-  if (a === null || b === null) return a ?? b;
-  if (a.slot !== b.slot) return a.slot > b.slot ? a : b;
-  return { slot: a.slot, root: joinRoots(a.root, b.root) };
+function joinBlocks(raised: SignedBlock | null, stored: SignedBlock | null): SignedBlock | null {
+  if (raised === null) return stored;
+  if (stored === null || raised.slot > stored.slot) return unreceipted(raised);
+  const isIn = raised.slot < stored.slot || isSameRoot(raised.root, stored.root);
+  // Two roots at one height: neither is repeated.
+  return isIn ? stored : { slot: stored.slot, root: null };
 }
 
-function joinVotes(a: SignedVote | null, b: SignedVote | null): SignedVote | null {
-  if (a === null || b === null) return a ?? b;
-  const source = highest(a.source, b.source);
-  if (a.target === b.target) return { source, target: a.target, root: joinRoots(a.root, b.root) };
-  const later = a.target > b.target ? a : b;
-  return { source, target: later.target, root: later.root };
+function joinVotes(raised: SignedVote | null, stored: SignedVote | null): SignedVote | null {
+  if (raised === null) return stored;
+  if (stored === null) return unreceipted(raised);
+  const source = highest(raised.source, stored.source);
+  if (raised.target > stored.target) return { ...unreceipted(raised), source };
+  const isIn = raised.target < stored.target || isSameRoot(raised.root, stored.root);
+  return isIn ? { ...stored, source } : { source, target: stored.target, root: null };
 }
 
-/** Two roots at one height: neither is repeated. */
-function joinRoots(a: Uint8Array | null, b: Uint8Array | null): Uint8Array | null {
-  return a !== null && b !== null && isEqualBytes(a, b) ? a : null;
+/** What the store does not state, at least not as its own write left it. */
+function unreceipted<T extends SignedRoot>(signed: T): T {
+  return signed.root === null ? signed : { ...signed, isUnreceipted: true };
 }
 
 /** What an import says was signed; only ever raises. */
@@ -218,7 +223,14 @@ function highest(first: bigint | undefined, second: bigint | null): bigint {
 }
 
 const BODY_BYTES = 89;
-const FLAG = { block: 1, blockRoot: 2, vote: 4, voteRoot: 8 } as const;
+const FLAG = {
+  block: 1,
+  blockRoot: 2,
+  vote: 4,
+  voteRoot: 8,
+  blockUnreceipted: 16,
+  voteUnreceipted: 32,
+} as const;
 
 /**
  * flags u8, slot u64, block root 32, source u64, target u64, vote root 32; absent parts are zero.
@@ -233,6 +245,7 @@ export function encodeEthereumRecord(record: EthereumRecord): Uint8Array {
     view.setBigUint64(1, block.slot);
     if (block.root !== null) {
       flags |= FLAG.blockRoot;
+      if (block.isUnreceipted === true) flags |= FLAG.blockUnreceipted;
       bytes.set(block.root, 9);
     }
   }
@@ -242,6 +255,7 @@ export function encodeEthereumRecord(record: EthereumRecord): Uint8Array {
     view.setBigUint64(49, vote.target);
     if (vote.root !== null) {
       flags |= FLAG.voteRoot;
+      if (vote.isUnreceipted === true) flags |= FLAG.voteUnreceipted;
       bytes.set(vote.root, 57);
     }
   }
@@ -254,24 +268,23 @@ export function parseEthereumRecord(bytes: Uint8Array): EthereumRecord | undefin
   const flags = bytes[0];
   if (bytes.length !== BODY_BYTES || flags === undefined) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const has = (flag: number): boolean => (flags & flag) !== 0;
+  const rootOf = (flag: number, unreceiptedFlag: number, at: number): SignedRoot => {
+    if (!has(flag)) return { root: null };
+    const signed = { root: bytes.slice(at, at + 32) };
+    return has(unreceiptedFlag) ? unreceipted(signed) : signed;
+  };
   const record: EthereumRecord = {
-    block: hasFlag(flags, FLAG.block)
-      ? {
-          slot: view.getBigUint64(1),
-          root: hasFlag(flags, FLAG.blockRoot) ? bytes.slice(9, 41) : null,
-        }
+    block: has(FLAG.block)
+      ? { slot: view.getBigUint64(1), ...rootOf(FLAG.blockRoot, FLAG.blockUnreceipted, 9) }
       : null,
-    vote: hasFlag(flags, FLAG.vote)
+    vote: has(FLAG.vote)
       ? {
           source: view.getBigUint64(41),
           target: view.getBigUint64(49),
-          root: hasFlag(flags, FLAG.voteRoot) ? bytes.slice(57, 89) : null,
+          ...rootOf(FLAG.voteRoot, FLAG.voteUnreceipted, 57),
         }
       : null,
   };
   return isEqualBytes(encodeEthereumRecord(record), bytes) ? record : undefined;
-}
-
-function hasFlag(flags: number, flag: number): boolean {
-  return (flags & flag) !== 0;
 }

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ethereumRule } from "../../../../enclave/core/chains/ethereum/slashing-rule.ts";
 import { Account } from "../../../../enclave/state/account.ts";
-import { encodeRecord, headAfter } from "../../../../enclave/state/record-codec.ts";
-import { encodeHex } from "../../../../shared/bytes/hex.ts";
+import { encodeRecord } from "../../../../enclave/state/record-codec.ts";
 import { refusal } from "../../../../shared/errors.ts";
 import { COMMIT_COUNT_MAX } from "../../../../shared/limits.ts";
 import {
@@ -12,7 +11,6 @@ import {
   ledgerRig,
   NO_FLOOR,
   ownerOf,
-  receiptCount,
   rootOf,
   sentSeqs,
   storedOf,
@@ -280,48 +278,6 @@ test("a key that is loaded again while its write is under way is neither lost no
   assert.deepEqual(await Promise.all([asked, loaded]), ["ok", "ok"]);
   assert.equal(await rig.ask(block(7), "b"), "GUARD_BLOCK_DOUBLE");
   assert.equal(await rig.ask(block(8), "b"), "ok");
-});
-
-test("receipts form a chain whose head the record holds", async () => {
-  const rig = await ledgerRig();
-  await Promise.all([rig.ask(block(7), "a"), rig.ask(vote(1, 2), "b")]);
-  assert.equal(rig.store.receipts.length, 3);
-  let head = new Uint8Array(32);
-  for (const receipt of rig.store.receipts) head = new Uint8Array(headAfter(rig.account, receipt));
-  assert.deepEqual(storedOf(rig).head, head);
-});
-
-function blockText(rig: LedgerRig): string {
-  const { block: signed } = storedOf(rig).record;
-  return `${signed?.slot} ${encodeHex(signed?.root ?? new Uint8Array(0))}`;
-}
-
-test("what another write made durable gets its own receipt before it is released", async () => {
-  const rig = await ledgerRig();
-  rig.store.script(lost);
-  assert.equal(await rig.ask(block(7), "a"), "STATE_UNKNOWN");
-  assert.equal(await rig.ask(vote(1, 2), "b"), "ok");
-  assert.equal(blockText(rig), `7 ${encodeHex(rootOf("a"))}`);
-  assert.equal(receiptCount(rig, "a"), 0);
-  const answers = await Promise.all([rig.ask(block(7), "a"), rig.ask(block(7), "a")]);
-  assert.deepEqual(answers, ["ok", "ok"]);
-  assert.equal(await rig.ask(block(7), "a"), "ok");
-  assert.equal(receiptCount(rig, "a"), 1);
-  assert.equal(blockText(rig), `7 ${encodeHex(rootOf("a"))}`);
-});
-
-test("a lost root that the record does not state any more is decided anew, and recorded", async () => {
-  const rig = await ledgerRig();
-  rig.store.script(late, lost);
-  assert.equal(await rig.ask(block(8), "x"), "STATE_UNKNOWN");
-  assert.equal(await rig.ask(block(9), "a"), "STATE_UNKNOWN");
-  assert.equal(await rig.ask(block(1), "b"), "GUARD_BLOCK_BELOW");
-  assert.deepEqual(rig.store.landLate(), [{ kind: "committed" }]);
-  // Meets what landed late, and takes it over.
-  assert.equal(await rig.ask(vote(1, 2), "c"), "ok");
-  assert.equal(await rig.ask(block(9), "a"), "ok");
-  assert.equal(blockText(rig), `9 ${encodeHex(rootOf("a"))}`);
-  assert.equal(await rig.ask(block(9), "b"), "GUARD_BLOCK_DOUBLE");
 });
 
 test("a key signs nothing before it has a floor: that is a bug, and ends the process", async () => {

@@ -28,6 +28,7 @@ const v = (source: bigint, target: bigint, root: Uint8Array | null): SignedVote 
   root,
 });
 const b = (slot: bigint, root: Uint8Array | null): SignedBlock => ({ slot, root });
+const unreceipted = <T extends object>(signed: T) => ({ ...signed, isUnreceipted: true as const });
 const u64 = (value: bigint) => value.toString(16).padStart(16, "0");
 const root = (name: string | null) =>
   name === null ? "00".repeat(32) : Buffer.from(rootOf(name)).toString("hex");
@@ -39,6 +40,14 @@ test("a record's bytes have this layout, whatever version of the program reads t
     [
       { block: { slot: 7n, root: A }, vote: { source: 8n, target: 9n, root: B } },
       `0f${u64(7n)}${root("a")}${u64(8n)}${u64(9n)}${root("b")}`,
+    ],
+    [
+      { block: unreceipted(b(7n, A)), vote: v(8n, 9n, B) },
+      `1f${u64(7n)}${root("a")}${u64(8n)}${u64(9n)}${root("b")}`,
+    ],
+    [
+      { block: b(7n, A), vote: unreceipted(v(8n, 9n, B)) },
+      `2f${u64(7n)}${root("a")}${u64(8n)}${u64(9n)}${root("b")}`,
     ],
     [{ block: { slot: 7n, root: null }, vote: null }, `01${u64(7n)}${"00".repeat(80)}`],
     [
@@ -105,73 +114,54 @@ test("a block record is followed by one that forbids as much", () => {
   }
 });
 
-test("two records join to the least that forbids what either forbids, whichever comes first", () => {
-  const blocks: readonly (readonly [SignedBlock | null, SignedBlock | null, SignedBlock | null])[] =
-    [
-      [null, null, null],
-      [{ slot: 7n, root: A }, null, { slot: 7n, root: A }],
-      [
-        { slot: 7n, root: A },
-        { slot: 8n, root: B },
-        { slot: 8n, root: B },
-      ],
-      [
-        { slot: 7n, root: A },
-        { slot: 7n, root: A },
-        { slot: 7n, root: A },
-      ],
-      [
-        { slot: 7n, root: A },
-        { slot: 7n, root: B },
-        { slot: 7n, root: null },
-      ],
-      [
-        { slot: 7n, root: A },
-        { slot: 7n, root: null },
-        { slot: 7n, root: null },
-      ],
-    ];
-  const votes: readonly (readonly [SignedVote | null, SignedVote | null, SignedVote | null])[] = [
+type Joins<T> = readonly (readonly [raised: T | null, stored: T | null, joined: T | null])[];
+
+test("two blocks join to the least that forbids both, and what only was raised has no receipt", () => {
+  const rows: Joins<SignedBlock> = [
     [null, null, null],
-    [{ source: 1n, target: 2n, root: A }, null, { source: 1n, target: 2n, root: A }],
-    [
-      { source: 1n, target: 9n, root: A },
-      { source: 5n, target: 8n, root: B },
-      { source: 5n, target: 9n, root: A },
-    ],
-    [
-      { source: 1n, target: 9n, root: A },
-      { source: 5n, target: 9n, root: A },
-      { source: 5n, target: 9n, root: A },
-    ],
-    [
-      { source: 1n, target: 9n, root: A },
-      { source: 5n, target: 9n, root: B },
-      { source: 5n, target: 9n, root: null },
-    ],
-    [
-      { source: 1n, target: 9n, root: A },
-      { source: 1n, target: 9n, root: null },
-      { source: 1n, target: 9n, root: null },
-    ],
+    [b(7n, A), null, unreceipted(b(7n, A))],
+    [null, b(7n, A), b(7n, A)],
+    [b(8n, B), b(7n, A), unreceipted(b(8n, B))],
+    [b(7n, A), b(8n, B), b(8n, B)],
+    [b(8n, null), b(7n, A), b(8n, null)],
+    [b(7n, A), b(8n, null), b(8n, null)],
+    [b(7n, A), b(7n, A), b(7n, A)],
+    [b(7n, A), b(7n, B), b(7n, null)],
+    [b(7n, A), b(7n, null), b(7n, null)],
+    [b(7n, null), b(7n, A), b(7n, null)],
+    // The store says whether there is a receipt, whatever was thought of it.
+    [b(7n, A), unreceipted(b(7n, A)), unreceipted(b(7n, A))],
+    [unreceipted(b(7n, A)), b(7n, A), b(7n, A)],
+    [unreceipted(b(7n, A)), b(7n, B), b(7n, null)],
+    [b(7n, A), unreceipted(b(8n, B)), unreceipted(b(8n, B))],
   ];
-  for (const [one, other, joined] of blocks) {
-    for (const [first, second] of [
-      [one, other],
-      [other, one],
-    ] as const) {
-      const record = ethereumRule.join({ block: first, vote: null }, { block: second, vote: null });
-      assert.deepEqual(record, { block: joined, vote: null });
-    }
+  for (const [raised, stored, joined] of rows) {
+    const record = ethereumRule.join({ block: raised, vote: null }, { block: stored, vote: null });
+    assert.deepEqual(record, { block: joined, vote: null });
   }
-  for (const [one, other, joined] of votes) {
-    for (const [first, second] of [
-      [one, other],
-      [other, one],
-    ] as const) {
-      const record = ethereumRule.join({ block: null, vote: first }, { block: null, vote: second });
-      assert.deepEqual(record, { block: null, vote: joined });
-    }
+});
+
+test("two votes join to the least that forbids both, and what only was raised has no receipt", () => {
+  const rows: Joins<SignedVote> = [
+    [null, null, null],
+    [v(1n, 2n, A), null, unreceipted(v(1n, 2n, A))],
+    [null, v(1n, 2n, A), v(1n, 2n, A)],
+    [v(1n, 9n, A), v(5n, 8n, B), unreceipted(v(5n, 9n, A))],
+    [v(5n, 8n, B), v(1n, 9n, A), v(5n, 9n, A)],
+    [v(1n, 9n, null), v(5n, 8n, B), v(5n, 9n, null)],
+    [v(1n, 9n, A), v(5n, 9n, A), v(5n, 9n, A)],
+    [v(5n, 9n, A), v(1n, 9n, A), v(5n, 9n, A)],
+    [v(1n, 9n, A), v(5n, 9n, B), v(5n, 9n, null)],
+    [v(1n, 9n, A), v(1n, 9n, null), v(1n, 9n, null)],
+    [v(1n, 9n, null), v(1n, 9n, A), v(1n, 9n, null)],
+    [v(1n, 9n, A), unreceipted(v(1n, 9n, A)), unreceipted(v(1n, 9n, A))],
+    [unreceipted(v(1n, 9n, A)), v(1n, 9n, A), v(1n, 9n, A)],
+    [unreceipted(v(1n, 9n, A)), v(1n, 9n, B), v(1n, 9n, null)],
+    [v(5n, 8n, A), unreceipted(v(1n, 9n, B)), unreceipted(v(5n, 9n, B))],
+  ];
+  for (const [raised, stored, joined] of rows) {
+    const record = ethereumRule.join({ block: null, vote: raised }, { block: null, vote: stored });
+    assert.deepEqual(record, { block: null, vote: joined });
   }
 });
 
@@ -224,6 +214,26 @@ test("bytes that are cut off or go on are no record, whatever their flags say", 
     assert.equal(parseEthereumRecord(whole.subarray(0, length)), undefined, String(length));
   }
   assert.equal(parseEthereumRecord(Uint8Array.of(...whole, 0)), undefined);
+});
+
+test("bytes whose flags no record has are none", () => {
+  const bytes = encodeEthereumRecord({ block: b(7n, A), vote: v(1n, 2n, null) });
+  // The vote has no root that could lack its receipt; 64 and 128 mean nothing.
+  for (const flag of [32, 64, 128]) {
+    const changed = bytes.slice();
+    changed[0] = 7 | flag;
+    assert.equal(parseEthereumRecord(changed), undefined, String(flag));
+  }
+  bytes[0] = 7 | 16;
+  assert.notEqual(parseEthereumRecord(bytes), undefined);
+});
+
+test("a root that is given up takes along that it has no receipt", () => {
+  const record = { block: unreceipted(b(7n, A)), vote: unreceipted(v(1n, 2n, A)) };
+  const raised = raiseEthereumRecord(record, { blockSlot: 8n, source: 1n, target: 3n });
+  assert.deepEqual(raised, { block: b(8n, null), vote: v(1n, 3n, null) });
+  const same = raiseEthereumRecord(record, { blockSlot: 7n, source: 1n, target: 2n });
+  assert.deepEqual(same, record);
 });
 
 test("an import of one half of a vote raises that half", () => {

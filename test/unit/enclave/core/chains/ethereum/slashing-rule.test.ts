@@ -23,6 +23,11 @@ const WITHOUT_ROOTS: EthereumRecord = {
   block: { slot: 100n, root: null },
   vote: { source: 10n, target: 20n, root: null },
 };
+/** What another write brought here. */
+const UNRECEIPTED: EthereumRecord = {
+  block: { slot: 100n, root: A, isUnreceipted: true },
+  vote: { source: 10n, target: 20n, root: A, isUnreceipted: true },
+};
 
 function decide(
   record: EthereumRecord,
@@ -43,6 +48,9 @@ test("a block is signed above the last slot, repeated at it, and refused elsewhe
     [SIGNED, 100n, B, "GUARD_BLOCK_DOUBLE"],
     [SIGNED, 101n, A, "approve"],
     [SIGNED, 101n, B, "approve"],
+    [UNRECEIPTED, 99n, A, "GUARD_BLOCK_BELOW"],
+    [UNRECEIPTED, 100n, A, "approve"],
+    [UNRECEIPTED, 100n, B, "GUARD_BLOCK_DOUBLE"],
     [WITHOUT_ROOTS, 100n, A, "GUARD_BLOCK_DOUBLE"],
     [WITHOUT_ROOTS, 100n, new Uint8Array(32), "GUARD_BLOCK_DOUBLE"],
     [WITHOUT_ROOTS, 101n, A, "approve"],
@@ -69,6 +77,10 @@ test("a vote is signed above the last target from the last source on, and refuse
     [SIGNED, 20n, 21n, B, "approve"],
     [SIGNED, 21n, 21n, B, "GUARD_VOTE_ORDER"],
     [SIGNED, 11n, 19n, A, "GUARD_VOTE_TARGET_BELOW"],
+    [UNRECEIPTED, 9n, 20n, A, "GUARD_VOTE_SOURCE_BELOW"],
+    [UNRECEIPTED, 10n, 19n, A, "GUARD_VOTE_TARGET_BELOW"],
+    [UNRECEIPTED, 10n, 20n, A, "approve"],
+    [UNRECEIPTED, 10n, 20n, B, "GUARD_VOTE_DOUBLE"],
     [WITHOUT_ROOTS, 10n, 20n, A, "GUARD_VOTE_DOUBLE"],
     [WITHOUT_ROOTS, 10n, 20n, new Uint8Array(32), "GUARD_VOTE_DOUBLE"],
     [WITHOUT_ROOTS, 10n, 21n, A, "approve"],
@@ -76,6 +88,22 @@ test("a vote is signed above the last target from the last source on, and refuse
   for (const [record, source, target, root, expected] of rows) {
     assert.equal(decide(record, vote(source, target), root), expected, `${source} -> ${target}`);
   }
+});
+
+test("a root without receipt is recorded as its own write would, and the other stays as it is", () => {
+  const approve = (claim: EthereumClaim) => {
+    const verdict = ethereumRule.decide(UNRECEIPTED, claim, A, NO_FLOOR);
+    return verdict.kind === "approve" ? verdict.record : null;
+  };
+  assert.deepEqual(approve(block(100)), { block: SIGNED.block, vote: UNRECEIPTED.vote });
+  assert.deepEqual(approve(vote(10, 20)), { block: UNRECEIPTED.block, vote: SIGNED.vote });
+});
+
+test("a root without receipt is bound by the floor as any other", () => {
+  const floor = { slot: 101n, source: 11n, target: 20n };
+  assert.equal(decide(UNRECEIPTED, block(100), A, floor), "GUARD_BOOT_FLOOR");
+  assert.equal(decide(UNRECEIPTED, vote(10, 20), A, floor), "GUARD_BOOT_FLOOR");
+  assert.equal(decide(UNRECEIPTED, block(100), A, { ...floor, slot: 100n }), "approve");
 });
 
 test("the floor holds for new claims and for repeats, at each of its three heights", () => {
