@@ -10,12 +10,10 @@ export async function inTurns<Item, Outcome>(
   run: (item: Item) => Promise<Outcome>,
 ): Promise<readonly Outcome[]> {
   const outcomes: Outcome[] = [];
-  let next = 0;
+  // One iterator for all of them: what one takes no other does.
+  const left = items.entries();
   const work = async (): Promise<void> => {
-    for (let at = next++; at < items.length; at = next++) {
-      const item = items[at];
-      if (item !== undefined) outcomes[at] = await run(item);
-    }
+    for (const [at, item] of left) outcomes[at] = await run(item);
   };
   await Promise.all(Array.from({ length: ACT_COUNT_MAX }, work));
   return outcomes;

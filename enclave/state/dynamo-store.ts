@@ -108,7 +108,7 @@ export class DynamoStore implements StateStore {
     };
     await Promise.all(Array.from({ length: READ_CALL_COUNT_MAX }, readPages));
     if (refused !== null) return err(refused);
-    this.#logRead(scope, keys, found);
+    this.#logRead(scope, found);
     return ok(
       wanted.map((itemKey) => {
         const item = found.get(encodeHex(itemKey));
@@ -121,17 +121,10 @@ export class DynamoStore implements StateStore {
    * After an unknown outcome: what is built on the item that was read may replace it with an answer
    * that gets lost, and then nobody has seen its receipt.
    */
-  #logRead(
-    scope: Uint8Array,
-    keys: readonly Uint8Array[],
-    found: ReadonlyMap<string, DynamoItem>,
-  ): void {
-    if (this.#unlogged.size === 0) return;
-    const receipts = keys.flatMap((key) => {
-      const name = encodeHex(encodeItemKey(scope, key));
-      const item = this.#unlogged.has(name) ? found.get(name) : undefined;
-      return item === undefined ? [] : [{ key, seq: item.seq, receipt: item.receipt }];
-    });
+  #logRead(scope: Uint8Array, found: ReadonlyMap<string, DynamoItem>): void {
+    const receipts = [...found].flatMap(([name, { itemKey, seq, receipt }]) =>
+      this.#unlogged.has(name) ? [{ key: itemKey.slice(scope.length), seq, receipt }] : [],
+    );
     if (receipts.length > 0) this.#options.receiptLog.append(scope, receipts);
   }
 

@@ -1,10 +1,11 @@
-// Which receipts a write puts into the log, and how many writes may wait.
+// Which receipts a write or a read puts into the log, and how many writes may wait.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { encodeToken } from "../../../../enclave/state/dynamo-item.ts";
+import { encodeToken, type JsonFields } from "../../../../enclave/state/dynamo-item.ts";
 import { IN_FLIGHT_COUNT_MAX } from "../../../../shared/limits.ts";
 import {
+  type Answer,
   BOOT_ID,
   conditionFailed,
   DynamoRig,
@@ -14,6 +15,7 @@ import {
   type Line,
   LOST,
   SCOPE,
+  STATE,
   success,
   writeOf,
 } from "../../../fakes/scripted-dynamo.ts";
@@ -24,6 +26,14 @@ const DENIED = failure("AccessDeniedException");
 /** Answers that a write of this boot was replaced. */
 function replaced(seq: number): Line {
   return success({ Attributes: itemOf(writeOf(seq), OWN_TOKEN) });
+}
+
+function page(items: readonly JsonFields[]): Answer {
+  return success({ Responses: { [STATE.table.text]: items } });
+}
+
+async function read(rig: DynamoRig, keys: readonly Uint8Array[]): Promise<void> {
+  assert.ok((await rig.time.settle(rig.store.read(SCOPE, keys))).ok);
 }
 
 /** The versions that are logged when these are written one after the other. */
@@ -60,6 +70,29 @@ test("the log is told nothing when there is nothing to tell", async () => {
     const rig = new DynamoRig(lines);
     assert.notEqual(await rig.causeOf(writeOf(1)), "committed");
     assert.equal(rig.appendCount, 0);
+  }
+});
+
+test("a read logs what it finds of keys whose write had an unknown outcome, and of no other", async () => {
+  const [unknown, missing, known] = [KEY.with(0, 1), KEY.with(0, 2), KEY.with(0, 3)];
+  const items = [known, unknown].map((key) => itemOf({ ...writeOf(5), key }));
+  const rig = new DynamoRig([DENIED, DENIED, success(), page(items)]);
+  for (const key of [unknown, missing, known]) await rig.commit({ ...writeOf(1), key });
+  assert.equal(rig.appendCount, 1, "one was committed");
+  await read(rig, [unknown, missing, known]);
+  assert.deepEqual(rig.logged.slice(1), [{ key: unknown, seq: 5, receipt: writeOf(5).receipt }]);
+});
+
+test("a read that finds nothing for the log tells it nothing", async () => {
+  for (const lines of [
+    [success(), page([itemOf(writeOf(1))])],
+    [DENIED, page([])],
+  ] as const) {
+    const rig = new DynamoRig(lines);
+    await rig.commit(writeOf(1));
+    const countBefore = rig.appendCount;
+    await read(rig, [KEY]);
+    assert.equal(rig.appendCount, countBefore);
   }
 });
 
