@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { bigInt, assert as check, property, uint8Array } from "fast-check";
+import {
+  encodeDelimited,
+  encodeVarint,
+  type ProtoFields,
+  type ProtoValue,
+  parseProto,
+  protoBytes,
+  protoFixed64,
+  protoMessage,
+  protoVarint,
+  readVarint,
+} from "../../../../shared/bytes/protobuf.ts";
+
+const FIELDS: ProtoFields = { 1: "varint", 2: "fixed64", 3: "bytes" };
+
+function fromHex(hex: string): Uint8Array {
+  return new Uint8Array(Buffer.from(hex, "hex"));
+}
+
+function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
+function parsed(hex: string): readonly (readonly [number, ProtoValue])[] | undefined {
+  const values = parseProto(fromHex(hex), FIELDS);
+  return values === undefined ? undefined : [...values];
+}
+
+test("numbers, bytes and messages have protobuf's encoding, and zero none", () => {
+  const rows: readonly (readonly [Uint8Array, string])[] = [
+    [protoVarint(1, 0n), ""],
+    [protoVarint(1, 1n), "0801"],
+    [protoVarint(1, 300n), "08ac02"],
+    [protoVarint(4, -1n), "20ffffffffffffffffff01"],
+    [protoVarint(16, 1n), "800101"],
+    [protoFixed64(2, 0n), ""],
+    [protoFixed64(2, 100n), "116400000000000000"],
+    [protoFixed64(2, -1n), "11ffffffffffffffff"],
+    [protoBytes(3, new Uint8Array(0)), ""],
+    [protoBytes(3, Uint8Array.of(7)), "1a0107"],
+    [protoMessage(3, new Uint8Array(0)), "1a00"],
+    [encodeDelimited(new Uint8Array(200)), `c801${"00".repeat(200)}`],
+  ];
+  for (const [bytes, hex] of rows) assert.equal(toHex(bytes), hex);
+});
+
+test("listed fields are read in any order, others are skipped", () => {
+  const rows: readonly (readonly [string, ReturnType<typeof parsed>])[] = [
+    ["", []],
+    ["0801", [[1, 1n]]],
+    ["116400000000000000", [[2, 100n]]],
+    ["1a0107", [[3, fromHex("07")]]],
+    ["1a00", [[3, fromHex("")]]],
+    [
+      "1a01070801",
+      [
+        [3, fromHex("07")],
+        [1, 1n],
+      ],
+    ],
+    // Of other numbers, in each wire type: varint, 8 bytes, bytes, 4 bytes.
+    ["7801", []],
+    ["790000000000000000", []],
+    ["7a020102", []],
+    ["7d00000000", []],
+    ["0801780179000000000000000078017d00000000", [[1, 1n]]],
+    ["08ffffffffffffffffff01", [[1, 2n ** 64n - 1n]]],
+  ];
+  for (const [hex, expected] of rows) assert.deepEqual(parsed(hex), expected, hex);
+});
+
+test("bytes that are no message, or one in another way, are none", () => {
+  const rows = [
+    // The field itself: cut off, number 0, number beyond 29 bits, a group.
+    "08",
+    "0001",
+    "80808080100801",
+    "0b0c",
+    // The value: too long, not the shortest, above 64 bits, cut off.
+    "08ffffffffffffffffffff01",
+    "088100",
+    "08ffffffffffffffffff02",
+    "1164000000000000",
+    "1a02ff",
+    "1affffffffffffffffff01",
+    "7d000000",
+    // A listed field in another wire type, or twice.
+    "0a0101",
+    "1001",
+    "1801",
+    "08010801",
+    "1a001a00",
+  ];
+  for (const hex of rows) assert.equal(parsed(hex), undefined, hex);
+});
+
+test("a message has 64 fields at most, known or not", () => {
+  assert.deepEqual(parsed("7801".repeat(64)), []);
+  assert.equal(parsed("7801".repeat(65)), undefined);
+});
+
+test("every number below 2^64 has one varint, which reads as that number", () => {
+  check(
+    property(bigInt(0n, 2n ** 64n - 1n), (value) => {
+      const bytes = encodeVarint(value);
+      assert.deepEqual(readVarint(bytes, 0), { value, end: bytes.length });
+    }),
+  );
+});
+
+test("no bytes make the parser throw", () => {
+  check(
+    property(uint8Array({ maxLength: 64 }), (bytes) => {
+      const values = parseProto(bytes, FIELDS);
+      assert(values === undefined || values.size <= 3);
+    }),
+  );
+});
