@@ -14,7 +14,7 @@ import { readSurvivors } from "./survivors.ts";
 import { judge, measure, type TestFile, type Verdict } from "./trial.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
-const SAMPLE_COUNT = 160;
+const SAMPLE_COUNT = 320;
 /** Of all mutants that are programs, those that no test notices. */
 const SURVIVED_SHARE_MAX = 0.05;
 
