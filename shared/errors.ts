@@ -142,6 +142,10 @@ export const ERRORS = {
     number: 844,
     text: "the order was made for another record than the present one",
   },
+  OVERRIDE_BOOT: {
+    number: 845,
+    text: "the order was made for another enclave, or another boot of this one",
+  },
   UPGRADE_RUNNING: { number: 850, text: "an upgrade is running already" },
   UPGRADE_SAME: { number: 851, text: "the configuration names the enclave that serves already" },
   UPGRADE_KEYS: { number: 852, text: "the successor does not hold exactly the present keys" },

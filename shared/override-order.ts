@@ -1,6 +1,6 @@
 // An order to lower one key's floor, as operators sign it: exactly these bytes, with Ed25519. It
-// names the very record that it replaces, so that it works once, and when it ends. Canonical CBOR,
-// an array of the fields below in this order (docs/high-availability.md).
+// names the very record that it replaces, and the boot of the enclave that is to do it: so it works
+// once. Canonical CBOR, an array of the fields below in this order (docs/high-availability.md).
 
 import { encodeCbor, parseCbor } from "./bytes/cbor.ts";
 import { isEqualBytes } from "./bytes/compare.ts";
@@ -30,6 +30,8 @@ const orderField = recordField({
   blockSlot: nullableField(u64Field),
   source: nullableField(u64Field),
   target: nullableField(u64Field),
+  /** Of the enclave that it was drafted for; no other, and no later boot, takes it. */
+  bootId: bytesField(16, 16),
   /** Unix time. */
   expiresMs: countField(),
 });
@@ -46,7 +48,7 @@ export function parseOverrideOrder(
 ): Result<OverrideOrder, Refusal<"OVERRIDE_MALFORMED">> {
   const malformed = err(refusal("OVERRIDE_MALFORMED"));
   if (bytes.length > OVERRIDE_ORDER_BYTES_MAX) return malformed;
-  const item = parseCbor(bytes, { depthMax: 1, itemCountMax: 9 });
+  const item = parseCbor(bytes, { depthMax: 1, itemCountMax: 10 });
   const parsed = item.ok ? orderField.parse(item.value) : undefined;
   if (parsed === undefined || parsed.domain !== DOMAIN) return malformed;
   const { domain: _, ...order } = parsed;

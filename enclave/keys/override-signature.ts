@@ -15,7 +15,7 @@ export type OperatorSignature = {
   readonly signature: Uint8Array;
 };
 
-/** An order in force, with the SHA-256 of its bytes for the receipt. */
+/** An order that is signed and has not expired, with the SHA-256 of its bytes for the receipt. */
 export type VerifiedOverride = OverrideOrder & { readonly digest: Uint8Array };
 
 /** SubjectPublicKeyInfo of an Ed25519 key up to the key itself (RFC 8410 §4). */
@@ -59,8 +59,9 @@ export function verifyOverride(
   }
   const digest = createHash("sha256").update(order).digest();
   // Fields of a parsed order are views into the frame.
-  const { scope, key, ...rest } = parsed.value;
-  return ok({ ...rest, scope: scope.slice(), key: key.slice(), digest });
+  const { scope, key, bootId, ...rest } = parsed.value;
+  const own = { scope: scope.slice(), key: key.slice(), bootId: bootId.slice() };
+  return ok({ ...rest, ...own, digest });
 }
 
 function isSigned(operator: Uint8Array, order: Uint8Array, signature: Uint8Array): boolean {

@@ -180,11 +180,13 @@ export async function overrideRecord(
   if (timeMs === null) return err(refusal("TIME_STALE"));
   const verified = verifyOverride(manifest.override, order, signatures, timeMs);
   if (!verified.ok) return verified;
-  const { scope, key, seq, blockSlot, source, target, digest } = verified.value;
+  const { scope, bootId, key, seq, blockSlot, source, target, digest } = verified.value;
   const { network } = manifest.ethereum;
   if (!isEqualBytes(scope, network.genesisValidatorsRoot)) {
     return err(refusal("INTERCHANGE_NETWORK"));
   }
+  // This boot never takes an older record than it knows. A later one could be shown this again.
+  if (!isEqualBytes(bootId, parts.bootId)) return err(refusal("OVERRIDE_BOOT"));
   const account = accounts.find(key);
   if (account === undefined) return err(refusal("KEY_UNKNOWN"));
   const maxima = { blockSlot, source, target };

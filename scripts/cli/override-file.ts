@@ -16,6 +16,7 @@ const wordsField = z.strictObject({
   blockSlot: height,
   source: height,
   target: height,
+  bootId: text,
   expires: text,
 });
 const fileField = wordsField.extend({
@@ -42,6 +43,7 @@ export function orderWords(order: OverrideOrder): z.infer<typeof wordsField> {
     blockSlot: order.blockSlot?.toString() ?? null,
     source: order.source?.toString() ?? null,
     target: order.target?.toString() ?? null,
+    bootId: encodePrefixedHex(order.bootId),
     expires: encodeUtc(order.expiresMs),
   };
 }
@@ -83,6 +85,7 @@ function isSameWords(a: z.infer<typeof wordsField>, b: z.infer<typeof wordsField
     a.blockSlot === b.blockSlot &&
     a.source === b.source &&
     a.target === b.target &&
+    a.bootId === b.bootId &&
     a.expires === b.expires
   );
 }

@@ -42,7 +42,7 @@ export async function draftOverride(
 ): Promise<Result<ExitCode, Refusal>> {
   const status = await admin.call("status", {});
   if (!status.ok) return status;
-  const { genesisValidatorsRoot: scope, phase } = status.value;
+  const { genesisValidatorsRoot: scope, bootId, phase } = status.value;
   if (scope === null) return err(refusal("PHASE_REFUSED", phase));
   const keys = await chosenKeys(admin, options);
   if (!keys.ok) return keys;
@@ -61,6 +61,7 @@ export async function draftOverride(
     blockSlot: options.slot ?? present.blockSlot,
     source: options.source ?? present.source,
     target: options.target ?? present.target,
+    bootId,
     expiresMs: Date.now() + (options.validMs ?? 0),
   };
   const bytes = encodeOverrideOrder(order);
@@ -127,7 +128,8 @@ function wordsOf(order: OverrideOrder): string {
     `is replaced by: last block at slot ${height(order.blockSlot)}, last vote with source`,
     `${height(order.source)} and target ${height(order.target)} (-: none).`,
     "What was signed above that can be contradicted, and the validator slashed.",
-    `The order can be applied until ${encodeUtc(order.expiresMs)}.`,
+    `The order can be applied until ${encodeUtc(order.expiresMs)},`,
+    `and only in boot ${encodePrefixedHex(order.bootId)} of the enclave.`,
   ].join("\n");
 }
 

@@ -53,8 +53,9 @@ Options
 A key without a record signs nothing. Only initialise a key that has never signed anywhere else;
 for any other key import the EIP-3076 file of the signer that it comes from. An import never
 lowers a floor. Stop the validators before an export: what is signed later is not in the file.
-A retired key never signs again, whatever happens. An order may lower a floor: what was signed above
-it can then be contradicted (docs/operations.md).
+A retired key never signs again, whatever happens. An order may lower a floor, once, in the boot of
+the enclave that it was drafted in: what was signed above it before can then be contradicted
+(docs/operations.md).
 
 Example
   redoubt state import slashing-protection.json --dry-run

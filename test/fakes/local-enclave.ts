@@ -17,6 +17,7 @@ import { startSignPool } from "../../enclave/platform/sign-pool.ts";
 import { createService } from "../../enclave/service/service.ts";
 import { createRoot } from "../../scripts/local/nsm-pki.ts";
 import { NsmSimulator, sampleMeasurements } from "../../scripts/local/nsm-simulator.ts";
+import { BOOT_ID_BYTES } from "../../shared/attestation/statement.ts";
 import type { Refusal } from "../../shared/errors.ts";
 import type { Result } from "../../shared/result.ts";
 import { Answerer, Caller } from "../../shared/wire/link.ts";
@@ -85,7 +86,7 @@ export class LocalEnclave {
       pool: this.#pool,
       entropy,
       software: "redoubt/test",
-      bootId: new Uint8Array(16),
+      bootId: entropy.randomBytes(BOOT_ID_BYTES),
       nsmRoot: nsmRoot.der,
     });
     // Both ends of a link, each writing into the other's reader.

@@ -84,6 +84,11 @@ function draft(slot: number, name: string): readonly string[] {
   ];
 }
 
+function signs(order: string, index: number): Promise<unknown> {
+  const key = ["--operator-key", fileOf(`operator-${index}.pem`)];
+  return succeeds("override", "sign", order, ...key, "--yes");
+}
+
 describe("redoubt state, the acts that bind", () => {
   before(async () => {
     signer = await RunningSigner.start({
@@ -126,7 +131,8 @@ describe("redoubt state, the acts that bind", () => {
     await load.awaitSigned(keyAt(FIRST));
     const { blockSlot } = await show(FIRST);
     const target = Number(blockSlot) - 50;
-    await succeeds(...draft(target, order));
+    const drafted = z.looseObject({ order: z.looseObject({ bootId: z.string() }) });
+    const { bootId } = drafted.parse(await succeeds(...draft(target, order))).order;
     await fails("OVERRIDE_UNSIGNED", "override", "apply", order);
     // Without a terminal nobody has confirmed.
     const unconfirmed = await redoubtState(
@@ -138,21 +144,13 @@ describe("redoubt state, the acts that bind", () => {
     );
     assert.equal(unconfirmed.code, 1);
     assert.match(unconfirmed.error, /replaced by: last block at slot \d+/);
-    const signs = async (index: number) =>
-      succeeds(
-        "override",
-        "sign",
-        order,
-        "--operator-key",
-        fileOf(`operator-${index}.pem`),
-        "--yes",
-      );
-    await signs(0);
+    assert.match(unconfirmed.error, new RegExp(`only in boot ${bootId} of the enclave`));
+    await signs(order, 0);
     // The same operator twice is one.
-    const signed = z.looseObject({ operators: z.array(z.string()) }).parse(await signs(0));
+    const signed = z.looseObject({ operators: z.array(z.string()) }).parse(await signs(order, 0));
     assert.deepEqual(signed.operators, [publicBytes(0)]);
     await fails("OVERRIDE_UNSIGNED", "override", "apply", order);
-    await signs(2);
+    await signs(order, 2);
     const lowered = state.parse(await succeeds("override", "apply", order));
     assert.equal(lowered.blockSlot, String(target));
     assert.equal(await ask(FIRST, target), "GUARD_BLOCK_DOUBLE");
@@ -169,14 +167,34 @@ describe("redoubt state, the acts that bind", () => {
     const order = fileOf("changed.json");
     await succeeds(...draft(signer.freshSlot() - 50, order));
     const text = readFileSync(order, "utf8");
-    writeFileSync(order, text.replace(/"blockSlot": "\d+"/, '"blockSlot": "999999"'));
     const key = ["--operator-key", fileOf("operator-0.pem"), "--yes"];
-    const run = await redoubtState("override", "sign", order, ...key);
-    assert.deepEqual([run.code, run.out], [1, ""]);
+    for (const changed of [
+      text.replace(/"blockSlot": "\d+"/, '"blockSlot": "999999"'),
+      text.replace(/"bootId": "\w+"/, `"bootId": "0x${"00".repeat(16)}"`),
+    ]) {
+      assert.notEqual(changed, text);
+      writeFileSync(order, changed);
+      const run = await redoubtState("override", "sign", order, ...key);
+      assert.deepEqual([run.code, run.out], [1, ""]);
+    }
     writeFileSync(order, text);
     const other = await redoubtState("override", "sign", order, "--operator-key", order, "--yes");
     assert.equal(other.code, 1);
     assert.equal(readFileSync(order, "utf8"), text);
+  });
+
+  it("an order is refused once the enclave has booted again, and changes nothing", async () => {
+    const order = fileOf("outlived.json");
+    await load.awaitSigned(keyAt(FIRST));
+    await succeeds(...draft(Number((await show(FIRST)).blockSlot) - 50, order));
+    await signs(order, 0);
+    await signs(order, 1);
+    const before = await show(FIRST);
+    await signer.killEnclave();
+    await signer.awaitReady();
+    await fails("OVERRIDE_BOOT", "override", "apply", order);
+    assert.equal((await show(FIRST)).blockSlot, before.blockSlot);
+    await load.awaitSigned(keyAt(FIRST));
   });
 
   it("retire asks first; then the key is retired for good, with a proof that anybody can check", async () => {

@@ -107,14 +107,16 @@ const FORMS: readonly Form[] = [
   {
     name: "an override order",
     code: "OVERRIDE_MALFORMED",
-    fields: [ORDER_DOMAIN, SCOPE, KEY, 9, 100, 11, 12, 1000],
-    hex: `88${hexOf(ORDER_DOMAIN)}5820${"01".repeat(32)}5830${"02".repeat(48)}0918640b0c1903e8`,
+    fields: [ORDER_DOMAIN, SCOPE, KEY, 9, 100, 11, 12, BOOT, 1000],
+    hex:
+      `89${hexOf(ORDER_DOMAIN)}5820${"01".repeat(32)}5830${"02".repeat(48)}0918640b0c` +
+      `50${"05".repeat(16)}1903e8`,
     good: [
       [2, LONG_KEY],
       [4, null],
       [4, U64_MAX],
       [3, 0],
-      [7, Number.MAX_SAFE_INTEGER],
+      [8, Number.MAX_SAFE_INTEGER],
     ],
     bad: [
       [0, CODED.HANDOVER],
@@ -126,8 +128,11 @@ const FORMS: readonly Form[] = [
       // Half of a vote.
       [5, null],
       [6, null],
+      [7, BOOT.subarray(1)],
+      [7, SCOPE],
       [7, null],
-      [7, "tomorrow"],
+      [8, null],
+      [8, "tomorrow"],
     ],
     again: (bytes) => {
       const read = parseOverrideOrder(bytes);
@@ -179,6 +184,6 @@ test("the largest retirement fits into a document's user_data, the largest order
   const seq = Number.MAX_SAFE_INTEGER;
   const retirement = { ...largest, publicKey: LONG_KEY, seq, head: HEAD, bootId: BOOT };
   assert.ok(encodeRetirement(retirement).length <= USER_DATA_BYTES_MAX);
-  const order = { ...largest, key: LONG_KEY, seq, expiresMs: seq };
+  const order = { ...largest, key: LONG_KEY, seq, bootId: BOOT, expiresMs: seq };
   assert.ok(encodeOverrideOrder(order).length <= OVERRIDE_ORDER_BYTES_MAX);
 });

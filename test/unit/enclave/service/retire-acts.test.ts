@@ -72,3 +72,37 @@ test("a record is left as it is by no floor, and by one that nothing lies below"
     assert.deepEqual(withFloor(account, record), record);
   }
 });
+
+test("what is below a floor is given on without its root, what is at it or above with it", async () => {
+  const rig = await ActsRig.open();
+  const account = rig.account();
+  account.floor = FLOOR;
+  const root = new Uint8Array(32).fill(7);
+  // The slot, and what it becomes; a block that is raised to below the floor has no root either.
+  for (const [slot, next, isKept] of [
+    [39n, 40n, false],
+    [40n, 40n, false],
+    [41n, 41n, true],
+    [42n, 42n, true],
+  ] as const) {
+    const { block } = withFloor(account, { block: { slot, root }, vote: null });
+    assert.deepEqual(block, { slot: next, root: isKept ? root : null });
+  }
+  for (const [source, target, next, isKept] of [
+    [3n, 4n, [3n, 4n], false],
+    [2n, 5n, [3n, 5n], false],
+    [2n, 6n, [3n, 6n], false],
+    [3n, 5n, [3n, 5n], true],
+    [4n, 5n, [4n, 5n], true],
+    [3n, 6n, [3n, 6n], true],
+  ] as const) {
+    const { vote } = withFloor(account, { block: null, vote: { source, target, root } });
+    const [nextSource, nextTarget] = next;
+    const wanted = { source: nextSource, target: nextTarget, root: isKept ? root : null };
+    assert.deepEqual(vote, wanted, `${source} to ${target}`);
+  }
+  // Nothing lies below a target of 0, and a vote may still be below the floor by its source.
+  account.floor = { ...FLOOR, target: 0n };
+  const vote = { source: 2n, target: 5n, root };
+  assert.deepEqual(withFloor(account, { block: null, vote }).vote, { ...vote, root: null });
+});

@@ -4,6 +4,7 @@ import { parseDocument } from "../../../../shared/attestation/document.ts";
 import { parseRetirement } from "../../../../shared/attestation/retirement.ts";
 import { encodePrefixedHex } from "../../../../shared/bytes/hex.ts";
 import { encodeOverrideOrder, type OverrideOrder } from "../../../../shared/override-order.ts";
+import { BOOT_ID } from "../../../fakes/acts-rig.ts";
 import { lost, MemoryStore } from "../../../fakes/memory-store.ts";
 import { Operator } from "../../../fakes/operator.ts";
 import { isSignature, KEY_A, KEY_B, SCOPE, ServiceRig } from "../../../fakes/service-rig.ts";
@@ -120,7 +121,8 @@ test("a key that two enclaves retire is proved by both with the same last record
     assert(document.ok && document.value.userData !== null);
     const stated = parseRetirement(document.value.userData);
     assert(stated.ok);
-    proofs.push({ ...stated.value, head: encodePrefixedHex(stated.value.head) });
+    const { bootId: _, head, ...last } = stated.value;
+    proofs.push({ ...last, head: encodePrefixedHex(head) });
   }
   assert.deepEqual(proofs[0], proofs[1]);
   for (const each of [rig, other]) await each.enclave.close();
@@ -142,6 +144,8 @@ async function signedRig(): Promise<{ rig: ServiceRig; order: OverrideOrder }> {
   assert(isSignature(await rig.sign(KEY_A, voteRequest(11n, 12n, 0))));
   const shown = await rig.enclave.call("state.show", { keys: [KEY_A.publicKey] });
   assert(shown.ok && shown.value[0] !== undefined);
+  const status = await rig.enclave.call("status", {});
+  assert(status.ok);
   const order = {
     scope: SCOPE,
     key: KEY_A.publicKey,
@@ -149,6 +153,7 @@ async function signedRig(): Promise<{ rig: ServiceRig; order: OverrideOrder }> {
     blockSlot: null,
     source: 3n,
     target: 11n,
+    bootId: status.value.bootId.slice(),
     expiresMs: rig.clock.unixMs + HOUR_MS,
   };
   return { rig, order };
@@ -177,6 +182,22 @@ test("an order of enough operators lowers one key's floor, once, and is told in 
   await rig.enclave.close();
 });
 
+test("an order is applied by no later boot, although the store shows the record that it names", async () => {
+  const { rig, order } = await signedRig();
+  const named = rig.store.stored(KEY_A.publicKey);
+  assert.equal(await apply(rig, order), "ok");
+  assert(isSignature(await rig.sign(KEY_A, voteRequest(3n, 12n, 1))));
+  await rig.enclave.close();
+  rig.store.rollBack(KEY_A.publicKey, named);
+  const next = new ServiceRig(rig.store, { clock: rig.clock, manifest: { override: OVERRIDE } });
+  await next.serve(KEY_A);
+  assert.equal(await apply(next, order), "OVERRIDE_BOOT");
+  assert.deepEqual(next.store.stored(KEY_A.publicKey), named);
+  await next.passFloor();
+  assert.equal(await next.sign(KEY_A, voteRequest(3n, 12n, 2)), "GUARD_VOTE_SOURCE_BELOW");
+  await next.enclave.close();
+});
+
 test("another enclave takes a lowered record for a rollback until it boots again", async () => {
   const { rig, order } = await signedRig();
   const other = new ServiceRig(rig.store, { clock: rig.clock, manifest: { override: OVERRIDE } });
@@ -202,6 +223,7 @@ test("an order is refused for each thing that is wrong with it, and changes noth
     [{ expiresMs: now }, [one, two], "OVERRIDE_EXPIRED"],
     [{ expiresMs: now + 24 * HOUR_MS + 1 }, [one, two], "OVERRIDE_EXPIRED"],
     [{ scope: new Uint8Array(32) }, [one, two], "INTERCHANGE_NETWORK"],
+    [{ bootId: BOOT_ID }, [one, two], "OVERRIDE_BOOT"],
     [{ key: KEY_B.publicKey }, [one, two], "KEY_UNKNOWN"],
     [{ seq: order.seq - 1 }, [one, two], "OVERRIDE_STATE"],
     [{ seq: order.seq + 1 }, [one, two], "OVERRIDE_STATE"],
@@ -224,6 +246,7 @@ test("no floor is lowered under a manifest that names no operators", async () =>
     blockSlot: null,
     source: null,
     target: null,
+    bootId: BOOT_ID,
     expiresMs: rig.clock.unixMs + HOUR_MS,
   });
   const signatures = OPERATORS.map((operator) => operator.sign(order));
