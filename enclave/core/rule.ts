@@ -19,8 +19,8 @@ export interface Rule<R, C, F> {
   /** Whether `later` forbids everything that `earlier` forbids, and repeats no other root. */
   isSuccessor(earlier: R, later: R): boolean;
   /**
-   * The least record that forbids everything that either forbids. What only `raised` states may lack
-   * its receipt, and says so: it is no repeat before it has been approved again.
+   * The least record that forbids everything that either forbids. What only `raised` states may
+   * lack its receipt, and says so: it is no repeat before it has been approved again.
    */
   join(raised: R, stored: R): R;
   encode(record: R): Uint8Array;
