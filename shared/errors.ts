@@ -88,12 +88,16 @@ export const ERRORS = {
   KEY_UNKNOWN: { number: 540, text: "no such key" },
   KEY_DUPLICATE: { number: 541, text: "two loaded bundles hold the same key" },
   KEY_RETIRED: { number: 542, text: "the key was retired and signs nothing any more" },
+  KEY_PLACE: { number: 544, text: "the manifest names no chain for a key of the bundle" },
+  KEY_AMBIGUOUS: { number: 546, text: "the chain has several keys, and none was named" },
+  CHAIN_OTHER: { number: 545, text: "the enclave signs for another family of chains" },
   SIGN_SELF_TEST: { number: 550, text: "the signature self-test failed" },
 
   // 600: signing requests
   REQUEST_MALFORMED: { number: 600, text: "the request is malformed" },
   REQUEST_KIND_UNKNOWN: { number: 601, text: "the request's type is unknown" },
   REQUEST_BLIND: { number: 602, text: "only typed requests are signed, never bare roots or bytes" },
+  REQUEST_CHAIN: { number: 609, text: "the request is for another chain than the node's" },
   ROOT_MISMATCH: { number: 603, text: "the signing root differs from the computed one" },
   NETWORK_MISMATCH: { number: 604, text: "the genesis validators root is not the manifest's" },
   FORK_MISMATCH: { number: 605, text: "the fork version is not the network's at that epoch" },

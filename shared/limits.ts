@@ -36,6 +36,8 @@ export const CREDENTIAL_BYTES_MAX = 4096;
 /** Keys that one enclave holds, over all its bundles. */
 export const KEY_COUNT_MAX = 100_000;
 export const BUNDLE_COUNT_MAX = 256;
+/** Chains that one enclave signs for. */
+export const CHAIN_COUNT_MAX = 64;
 /** A bundle of KEY_COUNT_MAX BLS keys is 8.5 MB. */
 export const BUNDLE_BYTES_MAX = 16 * 1024 * 1024;
 export const BUNDLE_HEADER_BYTES_MAX = 8192;

@@ -34,6 +34,9 @@ export const ALLOWED: Readonly<Record<Phase, ReadonlySet<EnclaveMethod>>> = {
     "state.retire",
     "state.override",
     "sign",
+    "privval",
+    "consensus.show",
+    "consensus.import",
     "drain",
   ]),
   /** What is in flight is finished; nothing new is signed, ever. A successor may take the state. */

@@ -4,7 +4,7 @@
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { hasOperation, type OperationKind } from "../../shared/operation.ts";
-import type { KeyGroup } from "./manifest.ts";
+import type { KeyGroup } from "./chains/ethereum/manifest-part.ts";
 
 /** What a policy looks at. */
 export type PolicySubject = {

@@ -18,6 +18,7 @@ import {
   readObject,
   readText,
 } from "./json.ts";
+import { readPublicKey } from "./public-key.ts";
 
 /** Where records lie. */
 export type StateConfig =
@@ -86,7 +87,7 @@ function readTable(state: JsonObject): StateConfig {
 export function readRetired(value: unknown): ReadonlySet<string> {
   if (value === undefined) return new Set();
   const keys = readArray(value, "retired", KEY_COUNT_MAX).map((key, index) =>
-    readHex(key, `retired[${index}]`, 48),
+    readPublicKey(key, `retired[${index}]`),
   );
   const retired = new Set(keys.map(encodeHex));
   if (retired.size !== keys.length) throw new JsonMismatch("retired");

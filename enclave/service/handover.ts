@@ -9,17 +9,17 @@ import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { ethereumRule } from "../core/chains/ethereum/slashing-rule.ts";
-import type { Manifest } from "../core/manifest.ts";
+import type { EthereumManifest } from "../core/manifest.ts";
 import type { Nsm } from "../core/ports.ts";
-import type { Accounts } from "./accounts.ts";
 import { inTurns } from "./act-turns.ts";
-import { firstRefusal, receiptOf, withFloor } from "./state-acts.ts";
+import { type EthereumAccounts, withFloor } from "./ethereum-accounts.ts";
+import { firstRefusal, receiptOf } from "./record-act.ts";
 
 const AGE_MS_MAX = 300_000;
 const FUTURE_SKEW_MS_MAX = 5000;
 
 export type GiverParts = {
-  readonly accounts: Accounts;
+  readonly accounts: EthereumAccounts;
   readonly scope: Uint8Array;
   readonly nsm: Pick<Nsm, "attest">;
   readonly bootId: Uint8Array;
@@ -66,7 +66,7 @@ export class HandoverGiver {
       .loaded()
       .filter(({ entry }) => entry.durable !== null && !entry.durable.isRetired);
     const acts = await inTurns(signing, (account) =>
-      accounts.ledger.amend(account, receiptOf("handover", timeMs), (record) => {
+      account.ledger.amend(account, receiptOf("handover", timeMs), (record) => {
         const raised = withFloor(account, record ?? ethereumRule.empty);
         const isSame = record !== null && ethereumRule.isSuccessor(raised, record);
         return isSame ? null : { record: raised, isRetired: false };
@@ -78,7 +78,7 @@ export class HandoverGiver {
 }
 
 export type TakerParts = {
-  readonly manifest: Manifest;
+  readonly manifest: EthereumManifest;
   /** DER of the root that NSM documents must be certified by. */
   readonly nsmRoot: Uint8Array;
   readonly challenge: Uint8Array;

@@ -9,30 +9,20 @@ import { invariant } from "../../shared/invariant.ts";
 import { KEY_PAGE_COUNT_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { SCHEMES } from "../../shared/scheme.ts";
-import type { Handlers } from "../../shared/wire/link.ts";
 import type { AnswerOf, ENCLAVE_METHODS, EnclaveMethod } from "../../shared/wire/methods.ts";
 import type { TrustedTime } from "../attestation/trusted-time.ts";
 import type { PushedCredentials } from "../aws/credentials.ts";
-import { type EthereumFloor, NO_FLOOR } from "../core/chains/ethereum/slashing-rule.ts";
-import { bootFloorAt, handoverFloorAt } from "../core/chains/ethereum/time-bound.ts";
 import type { Manifest } from "../core/manifest.ts";
 import { Life } from "../core/phase.ts";
 import type { Entropy, KeyReleaser, Nsm, ReceiptLog, SignPool, StateStore } from "../core/ports.ts";
-import { hasBootFloor, type StateConfig } from "../core/state-config.ts";
+import type { StateConfig } from "../core/state-config.ts";
 import { type OpenedBundle, openBundle } from "../keys/bundle.ts";
 import type { StoreCredentialRing } from "../keys/store-credentials.ts";
-import { Accounts, type LastState, stateOf } from "./accounts.ts";
 import { BundleStage } from "./bundle-stage.ts";
-import { HandoverGiver, verifyHandover } from "./handover.ts";
+import type { ChainMethod, ChainParts, ChainService, EnclaveHandlers } from "./chain-service.ts";
+import { EthereumService } from "./ethereum-service.ts";
 import { measureManifest } from "./measurement.ts";
-import { type SigningParts, sign } from "./signing.ts";
-import {
-  type ActParts,
-  initRecords,
-  overrideRecord,
-  raiseRecords,
-  retireKeys,
-} from "./state-acts.ts";
+import { TendermintService } from "./tendermint-service.ts";
 
 export type ServiceParts = {
   readonly nsm: Nsm;
@@ -55,8 +45,17 @@ const CHALLENGE_BYTES = 32;
 /** Much less than whoever drains waits. */
 const FLUSH_MS_MAX = 1000;
 
+/** Before the manifest is measured. */
+const NO_CHAIN = {
+  genesisValidatorsRoot: null,
+  chainIds: [],
+  floor: null,
+  highWatermark: null,
+  overrideCount: 0,
+};
+
+type Handler<Params, T> = (params: Params) => Result<T, Refusal> | Promise<Result<T, Refusal>>;
 type Answer<M extends EnclaveMethod> = Result<AnswerOf<(typeof ENCLAVE_METHODS)[M]>, Refusal>;
-type EnclaveHandlers = Handlers<typeof ENCLAVE_METHODS>;
 
 class Service {
   readonly #parts: ServiceParts;
@@ -64,13 +63,8 @@ class Service {
   readonly #stage = new BundleStage();
   readonly #challenge: Uint8Array;
   #manifest: { readonly value: Manifest; readonly digest: Uint8Array } | null = null;
-  #accounts: Accounts | null = null;
-  #signing: SigningParts | null = null;
-  #acts: ActParts | null = null;
-  #giver: HandoverGiver | null = null;
-  #floor: EthereumFloor | null = null;
+  #chain: ChainService | null = null;
   #store: StateStore | null = null;
-  #overrideCount = 0;
   #inFlightCount = 0;
   #onIdle: (() => void) | null = null;
   /** Null before it drained, and when there was no trusted time then. */
@@ -108,23 +102,24 @@ class Service {
         const document = handover?.slice() ?? null;
         return this.#step("state.open", () => this.#openState(document));
       },
-      "state.init": (params) => this.#act("state.init", () => this.#initState(params)),
-      "state.show": ({ keys }) =>
-        this.#gate("state.show", () =>
-          ok(this.#loadedAccounts.findAll(keys).map((account) => stateOf(account))),
-        ),
-      "state.import": (params) =>
-        this.#act("state.import", () => raiseRecords(this.#actParts, params)),
-      "state.retire": (params) =>
-        this.#act("state.retire", () => retireKeys(this.#actParts, params)),
-      "state.override": (params) => this.#act("state.override", () => this.#overrideState(params)),
+      "state.init": this.#ofChain("state.init", (methods) => methods["state.init"]),
+      "state.show": this.#ofChain("state.show", (methods) => methods["state.show"]),
+      "state.import": this.#ofChain("state.import", (methods) => methods["state.import"]),
+      "state.retire": this.#ofChain("state.retire", (methods) => methods["state.retire"]),
+      "state.override": this.#ofChain("state.override", (methods) => methods["state.override"]),
       "state.handover": ({ nonce }) => {
         const own = nonce.slice();
         return this.#step("state.handover", () => this.#handOver(own));
       },
       "keys.list": ({ offset }) => this.#gate("keys.list", () => ok(this.#listKeys(offset))),
       attest: ({ nonce }) => this.#gate("attest", () => this.#attest(nonce)),
-      sign: (params) => this.#gate("sign", () => this.#sign(params)),
+      sign: this.#ofChain("sign", ({ sign }) => sign),
+      privval: this.#ofChain("privval", ({ privval }) => privval),
+      "consensus.show": this.#ofChain("consensus.show", (methods) => methods["consensus.show"]),
+      "consensus.import": this.#ofChain(
+        "consensus.import",
+        (methods) => methods["consensus.import"],
+      ),
       drain: () => this.#gate("drain", () => this.#drain()),
     };
   }
@@ -139,12 +134,16 @@ class Service {
     return err(phase === "Draining" ? refusal("DRAINING") : refusal("PHASE_REFUSED", phase));
   }
 
-  /** As `#gate`; a drain waits for it, as for a signature: it writes records. */
-  #act<T>(
-    method: EnclaveMethod,
-    run: () => Promise<Result<T, Refusal>>,
-  ): Result<T, Refusal> | Promise<Result<T, Refusal>> {
-    return this.#gate(method, () => this.#counted(run()));
+  /** As `#gate`, answered by the family of chains. A drain waits for it: it may write records. */
+  #ofChain<Params, T>(
+    method: ChainMethod,
+    pick: (methods: ChainService["methods"]) => Handler<Params, T> | undefined,
+  ): Handler<Params, T> {
+    return (params) =>
+      this.#gate(method, () => {
+        const answered = pick(this.#loadedChain.methods)?.(params) ?? err(refusal("CHAIN_OTHER"));
+        return answered instanceof Promise ? this.#counted(answered) : answered;
+      });
   }
 
   #counted<T>(answer: Promise<T>): Promise<T> {
@@ -165,14 +164,9 @@ class Service {
     return step;
   }
 
-  get #loadedAccounts(): Accounts {
-    invariant(this.#accounts !== null, "a phase that allows keys has accounts");
-    return this.#accounts;
-  }
-
-  get #actParts(): ActParts {
-    invariant(this.#acts !== null, "a phase that allows acts has opened the state");
-    return this.#acts;
+  get #loadedChain(): ChainService {
+    invariant(this.#chain !== null, "a phase that allows keys has measured the manifest");
+    return this.#chain;
   }
 
   #status(): AnswerOf<(typeof ENCLAVE_METHODS)["status"]> {
@@ -183,14 +177,11 @@ class Service {
       software,
       bootId,
       manifestDigest: this.#manifest?.digest ?? null,
-      genesisValidatorsRoot: this.#manifest?.value.ethereum.network.genesisValidatorsRoot ?? null,
-      bundleIds: [...(this.#accounts?.keyring.bundleIds() ?? []), ...storeCredentials.bundleIds()],
-      keyCount: this.#accounts?.keyring.keyCount ?? 0,
-      recordCount: this.#accounts?.recordCount ?? 0,
-      floor: this.#floor,
-      highWatermark: this.#manifest?.value.ethereum.highWatermark ?? null,
+      ...(this.#chain?.status() ?? NO_CHAIN),
+      bundleIds: [...(this.#chain?.keyring.bundleIds() ?? []), ...storeCredentials.bundleIds()],
+      keyCount: this.#chain?.keyring.keyCount ?? 0,
+      recordCount: this.#chain?.recordCount ?? 0,
       storeKind: this.#manifest?.value.state.kind ?? null,
-      overrideCount: this.#overrideCount,
       lostReceiptCount: receiptLog.lostCount,
       timeMs: timeMs ?? 0,
       // Also when it is too old to be used: an age that fell to 0 then would end the alarm on it.
@@ -206,7 +197,7 @@ class Service {
     }
     const { manifest, digest } = measured.value;
     this.#manifest = { value: manifest, digest };
-    this.#accounts = new Accounts(manifest, this.#parts.pool);
+    this.#chain = createChain(manifest, { ...this.#parts, challenge: this.#challenge });
     this.#life.enter("Measured");
     return ok({ digest });
   }
@@ -222,7 +213,7 @@ class Service {
     if (!opened.ok) return opened;
     switch (opened.value.purpose) {
       case "redoubt/keys":
-        return this.#addKeys(opened.value.bundle, this.#manifest.value);
+        return this.#addKeys(opened.value.bundle);
       case "redoubt/store": {
         const { id, credentials } = opened.value;
         const added = this.#parts.storeCredentials.add(id, credentials);
@@ -231,9 +222,8 @@ class Service {
     }
   }
 
-  async #addKeys(bundle: OpenedBundle, manifest: Manifest): Promise<Answer<"bundle.open">> {
-    const chooseFloor = this.#signing === null ? null : () => this.#chooseFloor(manifest);
-    const added = await this.#loadedAccounts.add(bundle, chooseFloor);
+  async #addKeys(bundle: OpenedBundle): Promise<Answer<"bundle.open">> {
+    const added = await this.#loadedChain.add(bundle);
     if (!added.ok) return added;
     if (this.#life.phase === "Measured") this.#life.enter("Unsealed");
     return ok({ bundleId: bundle.id, keyCount: bundle.keys.length });
@@ -245,104 +235,40 @@ class Service {
     if (!bundle.ok) return null;
     const { id, keyCount } = bundle.value.header;
     const isOpen =
-      this.#loadedAccounts.keyring.hasBundle(id) || this.#parts.storeCredentials.has(id);
+      this.#loadedChain.keyring.hasBundle(id) || this.#parts.storeCredentials.has(id);
     return isOpen ? { bundleId: id.slice(), keyCount } : null;
   }
 
   async #retain(bundleIds: readonly Uint8Array[]): Promise<Answer<"bundle.retain">> {
     this.#parts.storeCredentials.retain(bundleIds);
-    return ok({ droppedKeyCount: await this.#loadedAccounts.retain(bundleIds) });
+    return ok({ droppedKeyCount: await this.#loadedChain.retain(bundleIds) });
   }
 
   async #openState(handover: Uint8Array | null): Promise<Answer<"state.open">> {
     invariant(this.#manifest !== null, "the state is opened after the manifest is measured");
-    const { time, pool, nsm, bootId } = this.#parts;
-    const manifest = this.#manifest.value;
     // Once: the tokens of a store's writes are counted from its start.
-    this.#store ??= this.#parts.createStore(manifest.state);
-    const store = this.#store;
-    const verified = await store.verify();
+    this.#store ??= this.#parts.createStore(this.#manifest.value.state);
+    const verified = await this.#store.verify();
     if (!verified.ok) return verified;
-    const accounts = this.#loadedAccounts;
-    const ledger = await accounts.readState(store);
-    if (!ledger.ok) return ledger;
-    // After the records: the parent may hold them back, and have the keys sign elsewhere meanwhile.
-    const floor = await this.#chooseFloor(manifest);
-    if (!floor.ok) return floor;
-    const last = handover === null ? ok(null) : this.#verifyHandover(handover, manifest);
-    if (!last.ok) return last;
-    const isHandedOver = accounts.openState(ledger.value, floor.value, last.value);
-    this.#floor = isHandedOver && last.value !== null ? last.value.floor : floor.value;
-    const nowMs = () => time.nowMs();
-    this.#signing = { manifest, accounts, pool, nowMs };
-    this.#acts = { manifest, accounts, store, nsm, bootId, nowMs };
-    const scope = manifest.ethereum.network.genesisValidatorsRoot;
-    this.#giver = new HandoverGiver({ accounts, scope, nsm, bootId, nowMs });
+    const chain = this.#loadedChain;
+    const opened = await chain.open(this.#store, handover);
+    if (!opened.ok) return opened;
     this.#life.enter("Ready");
-    const { keyCount } = accounts.keyring;
-    return ok({ keyCount, recordCount: accounts.recordCount, isHandedOver });
-  }
-
-  /** What the predecessor left. */
-  #verifyHandover(document: Uint8Array, manifest: Manifest): Result<LastState, Refusal> {
-    const nowMs = this.#parts.time.nowMs();
-    if (nowMs === null) return err(refusal("TIME_STALE"));
-    const { nsmRoot } = this.#parts;
-    const parts = { manifest, nsmRoot, challenge: this.#challenge, nowMs };
-    const handover = verifyHandover(document, parts);
-    if (!handover.ok) return handover;
-    const { state, drainedMs } = handover.value;
-    const { network } = manifest.ethereum;
-    const floor = hasBootFloor(manifest.state)
-      ? handoverFloorAt(network, drainedMs, nowMs)
-      : NO_FLOOR;
-    return ok({ digest: state, floor });
-  }
-
-  /**
-   * For keys that are loaded now; none where the store is known to show the newest records. Asks
-   * for the time anew: a paused clock would be behind.
-   */
-  async #chooseFloor(manifest: Manifest): Promise<Result<EthereumFloor, Refusal>> {
-    const renewed = await this.#parts.time.renew();
-    if (!renewed.ok) return renewed;
-    const nowMs = this.#parts.time.nowMs();
-    if (nowMs === null) return err(refusal("TIME_STALE"));
-    if (!hasBootFloor(manifest.state)) return ok(NO_FLOOR);
-    return ok(bootFloorAt(manifest.ethereum.network, nowMs));
-  }
-
-  async #initState(
-    params: Parameters<EnclaveHandlers["state.init"]>[0],
-  ): Promise<Answer<"state.init">> {
-    const created = await initRecords(this.#actParts, params);
-    return created.ok ? ok({ createdCount: created.value }) : created;
-  }
-
-  async #overrideState(
-    params: Parameters<EnclaveHandlers["state.override"]>[0],
-  ): Promise<Answer<"state.override">> {
-    const done = await overrideRecord(this.#actParts, params);
-    if (done.ok) this.#overrideCount += 1;
-    return done;
+    const { keyring, recordCount } = chain;
+    return ok({ keyCount: keyring.keyCount, recordCount, isHandedOver: opened.value });
   }
 
   /** Only after draining: the phase table says so. What is in flight is waited for once more. */
   async #handOver(nonce: Uint8Array): Promise<Answer<"state.handover">> {
     await this.#drain();
-    invariant(this.#giver !== null, "a phase that allows a hand-over has opened the state");
-    invariant(this.#manifest !== null, "a phase that allows a hand-over has a manifest");
-    // Whoever has no floor itself has nothing to hand over to one who needs it: its records may
-    // have been rewound before its boot by those who may write to the table.
-    if (!hasBootFloor(this.#manifest.value.state)) return err(refusal("HANDOVER_REFUSED"));
     if (this.#drainedMs === null) return err(refusal("TIME_STALE"));
-    const document = await this.#giver.give(nonce, this.#drainedMs);
+    const document = await this.#loadedChain.handOver(nonce, this.#drainedMs);
     await this.#parts.receiptLog.flush(FLUSH_MS_MAX);
     return document.ok ? ok({ document: document.value }) : document;
   }
 
   #listKeys(offset: number): AnswerOf<(typeof ENCLAVE_METHODS)["keys.list"]> {
-    const keys = this.#loadedAccounts.keyring.list();
+    const keys = this.#loadedChain.keyring.list();
     const page = keys.slice(offset, offset + KEY_PAGE_COUNT_MAX);
     return {
       totalCount: keys.length,
@@ -352,7 +278,7 @@ class Service {
 
   async #attest(nonce: Uint8Array | null): Promise<Answer<"attest">> {
     invariant(this.#manifest !== null, "a document names the measured manifest");
-    const { keyring } = this.#loadedAccounts;
+    const { keyring } = this.#loadedChain;
     const userData = encodeStatement({
       manifest: this.#manifest.digest,
       keySet: keyring.keySetDigest(),
@@ -363,12 +289,6 @@ class Service {
     const own = nonce === null ? null : nonce.slice();
     const document = await this.#parts.nsm.attest({ userData, nonce: own, publicKey: null });
     return document.ok ? ok({ document: document.value }) : document;
-  }
-
-  #sign(params: Parameters<EnclaveHandlers["sign"]>[0]): Answer<"sign"> | Promise<Answer<"sign">> {
-    invariant(this.#signing !== null, "what is signed is signed after the state is open");
-    const answer = sign(this.#signing, params);
-    return answer instanceof Promise ? this.#counted(answer) : answer;
   }
 
   async #drain(): Promise<Answer<"drain">> {
@@ -388,6 +308,16 @@ class Service {
     // Whoever drains it ends it: what it has not told by then would be a gap in the history.
     await this.#parts.receiptLog.flush(FLUSH_MS_MAX);
     return ok({});
+  }
+}
+
+/** Each family of chains, by the manifest's. */
+function createChain(manifest: Manifest, parts: ChainParts): ChainService {
+  switch (manifest.family) {
+    case "ethereum":
+      return new EthereumService(manifest, parts);
+    case "tendermint":
+      return new TendermintService(manifest, parts);
   }
 }
 

@@ -16,18 +16,18 @@ import {
 import type { EthereumClaim, EthereumOperation } from "../core/chains/ethereum/operation.ts";
 import { parseEthereumRequest } from "../core/chains/ethereum/request.ts";
 import { decideHighWatermark, decideTime } from "../core/chains/ethereum/time-bound.ts";
-import type { Manifest } from "../core/manifest.ts";
+import type { EthereumManifest } from "../core/manifest.ts";
 import { decidePolicy } from "../core/policy.ts";
 import type { SignPool } from "../core/ports.ts";
 import type { Receipt } from "../state/record-codec.ts";
-import type { Accounts, KeyAccount } from "./accounts.ts";
+import type { EthereumAccount, EthereumAccounts } from "./ethereum-accounts.ts";
 
 type SignParams = ParamsOf<(typeof ENCLAVE_METHODS)["sign"]>;
 type SignAnswer = Result<AnswerOf<(typeof ENCLAVE_METHODS)["sign"]>, Refusal>;
 
 export type SigningParts = {
-  readonly manifest: Manifest;
-  readonly accounts: Accounts;
+  readonly manifest: EthereumManifest;
+  readonly accounts: EthereumAccounts;
   readonly pool: SignPool;
   /** Trusted time, null when it is too old. */
   readonly nowMs: () => number | null;
@@ -44,7 +44,7 @@ export function sign(parts: SigningParts, params: SignParams): SignAnswer | Prom
   if (!parsed.ok) return parsed;
   const operation = parsed.value;
   if (!hasOperation(params.kinds, operation.kind)) return err(refusal("ACL_KIND_DENIED"));
-  const denied = decidePolicy(account.group, operation);
+  const denied = decidePolicy(account.policy, operation);
   if (denied !== null) return err(denied);
   const nowMs = parts.nowMs();
   if (nowMs === null) return err(refusal("TIME_STALE"));
@@ -59,7 +59,7 @@ export function sign(parts: SigningParts, params: SignParams): SignAnswer | Prom
 
 function signClaim(
   parts: SigningParts,
-  account: KeyAccount,
+  account: EthereumAccount,
   operation: EthereumOperation,
   claim: EthereumClaim,
   timeMs: number,
@@ -67,7 +67,7 @@ function signClaim(
   const { signingRoot, kind } = operation;
   const receipt: Receipt = { kind, heights: heightsOf(claim), signingRoot, timeMs };
   const wasStale = account.entry.isStale;
-  const recorded = parts.accounts.ledger.record(account, claim, signingRoot, receipt);
+  const recorded = account.ledger.record(account, claim, signingRoot, receipt);
   if (!(recorded instanceof Promise)) {
     return recorded.ok ? release(parts, account, operation) : recorded;
   }
@@ -82,7 +82,7 @@ function signClaim(
 /** Only for what is durable already, or whose answer waits until it is. */
 function release(
   parts: SigningParts,
-  account: KeyAccount,
+  account: EthereumAccount,
   operation: EthereumOperation,
 ): SignAnswer | Promise<SignAnswer> {
   // The bundle was dropped while the request waited for the store.

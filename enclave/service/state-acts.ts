@@ -10,31 +10,33 @@ import {
   type ENCLAVE_METHODS,
   type EthereumState,
   type ParamsOf,
-  RAISE_REASONS,
-  type RaiseReason,
 } from "../../shared/wire/methods.ts";
 import {
-  type EthereumRecord,
   ethereumRule,
-  maximaBelow,
   raiseEthereumRecord,
   recordOfMaxima,
 } from "../core/chains/ethereum/slashing-rule.ts";
 import { decideImportTime } from "../core/chains/ethereum/time-bound.ts";
-import type { Manifest } from "../core/manifest.ts";
+import type { EthereumManifest } from "../core/manifest.ts";
 import type { Nsm, StateStore } from "../core/ports.ts";
 import { verifyOverride } from "../keys/override-signature.ts";
-import type { Act, Receipt } from "../state/record-codec.ts";
-import { type Accounts, type KeyAccount, stateOf } from "./accounts.ts";
+import type { Receipt } from "../state/record-codec.ts";
 import { inTurns } from "./act-turns.ts";
+import {
+  type EthereumAccount,
+  type EthereumAccounts,
+  stateOf,
+  withFloor,
+} from "./ethereum-accounts.ts";
+import { createFirstRecords, firstRefusal, raiseReasonOf, receiptOf } from "./record-act.ts";
 
 type Params<M extends keyof typeof ENCLAVE_METHODS> = ParamsOf<(typeof ENCLAVE_METHODS)[M]>;
 type States = readonly EthereumState[];
 export type Retired = { readonly state: EthereumState; readonly document: Uint8Array };
 
 export type ActParts = {
-  readonly manifest: Manifest;
-  readonly accounts: Accounts;
+  readonly manifest: EthereumManifest;
+  readonly accounts: EthereumAccounts;
   readonly store: Pick<StateStore, "verify">;
   readonly nsm: Pick<Nsm, "attest">;
   readonly bootId: Uint8Array;
@@ -43,24 +45,11 @@ export type ActParts = {
 };
 
 /** First records, for keys that have none; answers how many were made. */
-export async function initRecords(
+export function initRecords(
   { accounts, store, nowMs }: ActParts,
   { keys }: Params<"state.init">,
 ): Promise<Result<number, Refusal>> {
-  const timeMs = nowMs();
-  if (timeMs === null) return err(refusal("TIME_STALE"));
-  const verified = await store.verify();
-  if (!verified.ok) return verified;
-  const missing = accounts.findAll(keys).filter(({ entry }) => entry.durable === null);
-  const acts = await inTurns(missing, (account) =>
-    accounts.ledger.amend(account, receiptOf("init", timeMs), (record) =>
-      record === null ? { record: ethereumRule.empty, isRetired: false } : null,
-    ),
-  );
-  const failed = firstRefusal(acts);
-  if (failed !== null) return err(failed);
-  // A store that had hidden a record gave it out instead: that one was not created.
-  return ok(missing.filter(({ entry }) => entry.durable?.seq === 1).length);
+  return createFirstRecords({ accounts, empty: ethereumRule.empty, store, nowMs }, keys);
 }
 
 /** Raises floors; a dry run tells what it would do. Not beyond the clock: that would lock out. */
@@ -73,7 +62,7 @@ export async function raiseRecords(
   if (!isEqualBytes(network.genesisValidatorsRoot, params.genesisValidatorsRoot)) {
     return err(refusal("INTERCHANGE_NETWORK"));
   }
-  const reason = reasonOf(params.reason);
+  const reason = raiseReasonOf(params.reason);
   if (reason === undefined) return err(refusal("PARAMS_MALFORMED"));
   const timeMs = nowMs();
   if (timeMs === null) return err(refusal("TIME_STALE"));
@@ -96,7 +85,7 @@ export async function raiseRecords(
   const verified = await parts.store.verify();
   if (!verified.ok) return verified;
   const acts = await inTurns(known, ({ account, floor }) =>
-    accounts.ledger.amend(account, receiptOf(reason, timeMs), (record) => {
+    account.ledger.amend(account, receiptOf(reason, timeMs), (record) => {
       const raised = raiseEthereumRecord(record ?? ethereumRule.empty, floor);
       const isSame = record !== null && ethereumRule.isSuccessor(raised, record);
       return isSame ? null : { record: raised, isRetired: false };
@@ -117,7 +106,7 @@ export async function retireKeys(
   const timeMs = parts.nowMs();
   if (timeMs === null) return err(refusal("TIME_STALE"));
   const acts = found.map((account) =>
-    accounts.ledger.amend(account, receiptOf("retire", timeMs), (record) => ({
+    account.ledger.amend(account, receiptOf("retire", timeMs), (record) => ({
       record: withFloor(account, record ?? ethereumRule.empty),
       isRetired: true,
     })),
@@ -135,7 +124,7 @@ export async function retireKeys(
 
 async function proveRetirement(
   { nsm, bootId }: ActParts,
-  account: KeyAccount,
+  account: EthereumAccount,
 ): Promise<Result<Retired, Refusal>> {
   const { durable } = account.entry;
   // Only the durable record counts: a tombstone that may be lost proves nothing.
@@ -153,21 +142,6 @@ async function proveRetirement(
   });
   const document = await nsm.attest({ userData, nonce: null, publicKey: null });
   return document.ok ? ok({ state, document: document.value }) : document;
-}
-
-/**
- * Another signer has no floor of ours: what may lie below it goes into the record. No root that
- * does: below the floor nothing is repeated, for the record may be one of two that were written for
- * a height, of which the other was released.
- */
-export function withFloor({ floor }: KeyAccount, record: EthereumRecord): EthereumRecord {
-  if (floor === null) return record;
-  const { block, vote } = raiseEthereumRecord(record, maximaBelow(floor));
-  const isVoteBelow = vote !== null && (vote.target < floor.target || vote.source < floor.source);
-  return {
-    block: block !== null && block.slot < floor.slot ? { ...block, root: null } : block,
-    vote: isVoteBelow ? { ...vote, root: null } : vote,
-  };
 }
 
 /** Lowers one key's record and floor to what the order says. */
@@ -196,26 +170,12 @@ export async function overrideRecord(
   const heights = [blockSlot, source, target].filter((height) => height !== null);
   const receipt: Receipt = { kind: "override", heights, signingRoot: digest, timeMs };
   const before = account.floor;
-  const done = await accounts.ledger.override(account, receipt, record, seq);
+  const done = await account.ledger.override(account, receipt, record, seq);
   if (!done.ok) return done;
   // Loaded again meanwhile: its new floor is not the one that the order knew of.
   if (account.floor !== before) return err(refusal("STATE_CONFLICT"));
   account.floor = floor;
   return ok(stateOf(account));
-}
-
-function reasonOf(number: number): RaiseReason | undefined {
-  if (number === RAISE_REASONS.import) return "import";
-  return number === RAISE_REASONS.floor ? "floor" : undefined;
-}
-
-export function receiptOf(kind: Act, timeMs: number): Receipt {
-  return { kind, heights: [], signingRoot: null, timeMs };
-}
-
-export function firstRefusal(outcomes: readonly Result<unknown, Refusal>[]): Refusal | null {
-  const failed = outcomes.find((outcome) => !outcome.ok);
-  return failed === undefined || failed.ok ? null : failed.error;
 }
 
 /** What is retired already is as it should be. */

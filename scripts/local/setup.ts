@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import type { Manifest } from "../../enclave/core/manifest.ts";
+import type { EthereumManifest } from "../../enclave/core/manifest.ts";
 import { parseManifest } from "../../enclave/core/manifest.ts";
 import { manifestPcr } from "../../shared/attestation/pcr.ts";
 import { OPERATION_KINDS } from "../../shared/operation.ts";
@@ -105,7 +105,7 @@ export function prepareManifest(
   options: StartOptions,
   state: JsonObject = { kind: "parent" },
   more: JsonObject = {},
-): Manifest {
+): EthereumManifest {
   if (!existsSync(layout.manifest)) {
     const folder = join(layout.kmsFolder, "keys");
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -126,6 +126,9 @@ export function prepareManifest(
   const bytes = readFileSync(layout.manifest);
   const manifest = parseManifest(bytes);
   if (!manifest.ok) throw new SetupError(`${layout.manifest}: ${String(manifest.error.detail)}`);
+  if (manifest.value.family !== "ethereum") {
+    throw new SetupError(`${layout.folder} was set up for another family of chains`);
+  }
   refuseOtherNetwork(layout, options, bytes);
   if (manifest.value.state.kind !== options.state) {
     const kind = manifest.value.state.kind;

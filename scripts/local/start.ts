@@ -6,7 +6,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { slotAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
-import type { Manifest } from "../../enclave/core/manifest.ts";
+import type { EthereumManifest } from "../../enclave/core/manifest.ts";
 import { command as sealCommand } from "../cli/seal.ts";
 import { command as stateCommand } from "../cli/state.ts";
 import { prepareStoreCredentials, prepareTable, sealStoreBundle } from "./dynamo-setup.ts";
@@ -100,7 +100,7 @@ async function run(options: StartOptions): Promise<boolean> {
 }
 
 type Up = {
-  readonly manifest: Manifest;
+  readonly manifest: EthereumManifest;
   readonly url: string;
   readonly publicKey: string;
   readonly parent: Program;
@@ -163,7 +163,7 @@ async function bringUpTable(layout: Layout, stops: (() => Promise<unknown>)[]) {
 }
 
 /** A request that may be asked for again and again: the present epoch's RANDAO reveal. */
-function writeExampleRequest(layout: Layout, manifest: Manifest, publicKey: string): void {
+function writeExampleRequest(layout: Layout, manifest: EthereumManifest, publicKey: string): void {
   const { network } = manifest.ethereum;
   const slot = Math.max(0, Number(slotAt(network, Date.now())));
   const requests = sampleRequests(requestNetworkOf(network, slot), slot, publicKey);
@@ -173,7 +173,7 @@ function writeExampleRequest(layout: Layout, manifest: Manifest, publicKey: stri
 
 async function seal(
   layout: Layout,
-  manifest: Manifest,
+  manifest: EthereumManifest,
   keystores: { readonly folder: string; readonly passwordFile: string },
   kmsPort: number,
 ): Promise<void> {

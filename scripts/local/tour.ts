@@ -5,7 +5,7 @@
 import { PublicKey, Signature, verify } from "@chainsafe/blst";
 import { parseEthereumRequest } from "../../enclave/core/chains/ethereum/request.ts";
 import { slotAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
-import type { Manifest } from "../../enclave/core/manifest.ts";
+import type { EthereumManifest } from "../../enclave/core/manifest.ts";
 import { parsePrefixedHex } from "../../shared/bytes/hex.ts";
 import { command as verifyCommand } from "../cli/verify.ts";
 import type { Layout } from "./layout.ts";
@@ -26,13 +26,13 @@ const RETRY_MS = 500;
 
 export class Tour {
   readonly #layout: Layout;
-  readonly #manifest: Manifest;
+  readonly #manifest: EthereumManifest;
   readonly #client: SignClient;
   readonly #url: string;
   readonly #print: Print;
   #failedCount = 0;
 
-  constructor(layout: Layout, manifest: Manifest, client: SignClient, url: string, print: Print) {
+  constructor(layout: Layout, manifest: EthereumManifest, client: SignClient, url: string, print: Print) {
     this.#layout = layout;
     this.#manifest = manifest;
     this.#client = client;

@@ -6,6 +6,7 @@ import {
   BODY_BYTES_MAX,
   BUNDLE_BYTES_MAX,
   BUNDLE_COUNT_MAX,
+  CHAIN_COUNT_MAX,
   CHUNK_BYTES_MAX,
   COMMIT_COUNT_MAX,
   CREDENTIAL_BYTES_MAX,
@@ -16,6 +17,8 @@ import {
   OPERATOR_COUNT_MAX,
   OVERRIDE_ORDER_BYTES_MAX,
   PAGE_COUNT_MAX,
+  PRIVVAL_ANSWER_BYTES_MAX,
+  PRIVVAL_MESSAGE_BYTES_MAX,
   RECEIPT_BYTES_MAX,
   RECEIPT_PAGE_COUNT_MAX,
   RECORD_BYTES_MAX,
@@ -100,6 +103,27 @@ const importedFloorField = recordField({
   target: nullableField(u64Field),
 });
 
+/** CometBFT's `MaxChainIDLen`. */
+const chainIdField = textField(50);
+const int32Field = countField(2 ** 31 - 1);
+
+/** What was signed last, or would be: 1 is a proposal, 2 a prevote, 3 a precommit. */
+const positionField = recordField({ height: u64Field, round: int32Field, step: countField(3) });
+
+/** As `ethereumStateField`, of a Tendermint chain's key. */
+const consensusStateField = recordField({
+  key: keyField,
+  chainId: chainIdField,
+  hasRecord: flagField,
+  isRetired: flagField,
+  seq: countField(),
+  head: bytesField(32, 32),
+  /** Null where nothing was signed yet. */
+  last: nullableField(positionField),
+  /** What was signed there, but for its time; null when it is not known. */
+  root: nullableField(bytesField(32, 32)),
+});
+
 /** What the parent asks of the enclave. */
 export const ENCLAVE_METHODS = {
   /** Answered in every phase. */
@@ -117,6 +141,8 @@ export const ENCLAVE_METHODS = {
       /** Keys that have a record, of `keyCount`. */
       recordCount: countField(KEY_COUNT_MAX),
       floor: nullableField(floorField),
+      /** Of the measured manifest, in its order: the Tendermint chains' ids. */
+      chainIds: listField(chainIdField, CHAIN_COUNT_MAX),
       highWatermark: nullableField(recordField({ slot: u64Field, epoch: u64Field })),
       /** Of the measured manifest: `parent` or `dynamodb`. */
       storeKind: nullableField(textField(16)),
@@ -247,6 +273,46 @@ export const ENCLAVE_METHODS = {
     }),
     recordField({ kind: countField(31), signature: bytesField(1, 256) }),
   ),
+  /**
+   * Answers one privval message of a chain's node (a protobuf `Message` without its length), as it
+   * is to be sent back. `key` is null where the chain has one loaded key only. `signed` says what
+   * was signed, for logs and metrics.
+   */
+  privval: method(
+    recordField({
+      chainId: chainIdField,
+      key: nullableField(keyField),
+      message: bytesField(1, PRIVVAL_MESSAGE_BYTES_MAX),
+    }),
+    recordField({
+      answer: bytesField(1, PRIVVAL_ANSWER_BYTES_MAX),
+      signed: nullableField(
+        recordField({
+          position: positionField,
+          /** Empty for nil. */
+          blockHash: bytesField(0, 32),
+          hasExtension: flagField,
+        }),
+      ),
+    }),
+  ),
+  "consensus.show": method(
+    recordField({ keys: listField(keyField, PAGE_COUNT_MAX) }),
+    listField(consensusStateField, PAGE_COUNT_MAX),
+  ),
+  /** As `state.import`, for keys of one chain. */
+  "consensus.import": method(
+    recordField({
+      chainId: chainIdField,
+      floors: listField(
+        recordField({ key: keyField, last: positionField }),
+        COMMIT_COUNT_MAX,
+      ),
+      isDryRun: flagField,
+      reason: countField(255),
+    }),
+    listField(consensusStateField, COMMIT_COUNT_MAX),
+  ),
   /** Answers when nothing is in flight any more; nothing is signed afterwards. */
   drain: method(nothing, nothing),
   /**
@@ -315,6 +381,7 @@ export type EnclaveMethod = keyof typeof ENCLAVE_METHODS;
 export type ParamsOf<M> = M extends { readonly params: infer F } ? ValueOf<F> : never;
 export type AnswerOf<M> = M extends { readonly answer: infer F } ? ValueOf<F> : never;
 
+export type ConsensusState = ValueOf<typeof consensusStateField>;
 export type EthereumState = ValueOf<typeof ethereumStateField>;
 export type ImportedFloorOfKey = ValueOf<typeof importedFloorField>;
 

@@ -10,9 +10,13 @@ import {
   NO_FLOOR,
 } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
 import type { ChainedRecord } from "../../enclave/core/guard.ts";
-import type { Manifest } from "../../enclave/core/manifest.ts";
+import type { EthereumManifest } from "../../enclave/core/manifest.ts";
 import type { NsmRefusal } from "../../enclave/core/ports.ts";
-import { Accounts, type KeyAccount } from "../../enclave/service/accounts.ts";
+import {
+  createEthereumAccounts,
+  type EthereumAccount,
+  type EthereumAccounts,
+} from "../../enclave/service/ethereum-accounts.ts";
 import { type ActParts, initRecords } from "../../enclave/service/state-acts.ts";
 import {
   encodeReceipt,
@@ -35,14 +39,14 @@ export const BOOT_ID = new Uint8Array(16).fill(0xb0);
 
 export class ActsRig {
   readonly store = new MemoryStore();
-  readonly manifest: Manifest;
-  readonly accounts: Accounts;
+  readonly manifest: EthereumManifest;
+  readonly accounts: EthereumAccounts;
   nowMs: number | null = NOW_MS;
   attestRefusal: NsmRefusal | null = null;
 
-  constructor(more: Partial<Manifest> = {}) {
+  constructor(more: Partial<EthereumManifest> = {}) {
     this.manifest = { ...manifest, ...more };
-    this.accounts = new Accounts(this.manifest, new RootPool());
+    this.accounts = createEthereumAccounts(this.manifest, new RootPool());
   }
 
   /** With both keys; the first has a record when `isInited`. */
@@ -50,7 +54,7 @@ export class ActsRig {
     wish: {
       readonly isInited?: boolean;
       readonly floor?: EthereumFloor;
-      readonly manifest?: Partial<Manifest>;
+      readonly manifest?: Partial<EthereumManifest>;
     } = {},
   ): Promise<ActsRig> {
     const rig = new ActsRig(wish.manifest);
@@ -76,7 +80,7 @@ export class ActsRig {
     return { manifest: measured, accounts, store, nsm: { attest }, bootId: BOOT_ID, nowMs };
   }
 
-  account(key: BundleKey = KEY_A): KeyAccount {
+  account(key: BundleKey = KEY_A): EthereumAccount {
     const account = this.accounts.find(key.publicKey);
     assert(account !== undefined);
     return account;

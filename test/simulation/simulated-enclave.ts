@@ -10,7 +10,10 @@ import { bootFloorAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
 import type { SignPool, StateStore } from "../../enclave/core/ports.ts";
 import type { OpenedBundle } from "../../enclave/keys/bundle.ts";
 import { KeyMaterial, SigningKey } from "../../enclave/keys/signing-key.ts";
-import { Accounts } from "../../enclave/service/accounts.ts";
+import {
+  createEthereumAccounts,
+  type EthereumAccounts,
+} from "../../enclave/service/ethereum-accounts.ts";
 import { sign } from "../../enclave/service/signing.ts";
 import {
   type ActParts,
@@ -42,7 +45,7 @@ export type Sabotage = {
 };
 
 export class SimulatedEnclave {
-  readonly accounts: Accounts;
+  readonly accounts: EthereumAccounts;
   readonly #clock: Clock;
   readonly #bootMs: number;
   readonly #sabotage: Sabotage;
@@ -60,7 +63,7 @@ export class SimulatedEnclave {
     this.#sabotage = sabotage;
     const aheadMsMax = sabotage.aheadMsMax ?? TIME_SKEW_MS_MAX;
     this.aheadMs = random.chance(0.5) ? random.between(-6000, aheadMsMax) : aheadMsMax;
-    this.accounts = new Accounts(manifest, new RootPool());
+    this.accounts = createEthereumAccounts(manifest, new RootPool());
   }
 
   holds(key: BundleKey): boolean {

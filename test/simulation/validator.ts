@@ -2,7 +2,7 @@
 // them. The network is small, so that heights meet often.
 
 import type { EthereumClaim } from "../../enclave/core/chains/ethereum/operation.ts";
-import { type Manifest, parseManifest } from "../../enclave/core/manifest.ts";
+import { type EthereumManifest, parseManifest } from "../../enclave/core/manifest.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { KEY_ARN } from "../fakes/sealed-keys.ts";
@@ -18,9 +18,9 @@ const ZERO = `0x${"00".repeat(32)}`;
 const FORKS = ["phase0", "altair", "bellatrix", "capella", "deneb", "electra", "fulu"];
 const utf8 = new TextEncoder();
 
-export const manifest: Manifest = readManifest();
+export const manifest: EthereumManifest = readManifest();
 
-function readManifest(): Manifest {
+function readManifest(): EthereumManifest {
   const network = {
     name: "simulated",
     preset: "minimal",
@@ -40,7 +40,7 @@ function readManifest(): Manifest {
       }),
     ),
   );
-  invariant(parsed.ok, "the simulation's manifest fits");
+  invariant(parsed.ok && parsed.value.family === "ethereum", "the simulation's manifest fits");
   return parsed.value;
 }
 

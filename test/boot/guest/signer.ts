@@ -4,7 +4,7 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { type Manifest, parseManifest } from "../../../enclave/core/manifest.ts";
+import { type EthereumManifest, parseManifest } from "../../../enclave/core/manifest.ts";
 import { command as stateCommand } from "../../../scripts/cli/state.ts";
 import { MAIN_PATH } from "../../../scripts/image/command.ts";
 import { type Layout, layoutOf, makeFolders } from "../../../scripts/local/layout.ts";
@@ -72,7 +72,7 @@ function compositionCommand(): readonly string[] {
 }
 
 export class GuestSigner {
-  readonly manifest: Manifest;
+  readonly manifest: EthereumManifest;
   readonly client: SignClient;
   readonly url: string;
   readonly #operationsUrl: string;
@@ -82,6 +82,7 @@ export class GuestSigner {
   private constructor(kms: Program, parent: Program, port: number) {
     const manifest = parseManifest(new Uint8Array(readFileSync(layout.manifest)));
     if (!manifest.ok) throw new Error(manifest.error.code);
+    if (manifest.value.family !== "ethereum") throw new Error(manifest.value.family);
     this.manifest = manifest.value;
     this.url = `https://127.0.0.1:${port}`;
     this.client = new SignClient(this.url, {

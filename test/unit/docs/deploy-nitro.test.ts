@@ -78,6 +78,7 @@ test("the first policy of docs/deploy-nitro.md lets its administrator change it,
 test("the manifest of docs/deploy-nitro.md is one that the enclave takes", () => {
   const parsed = parseManifest(new TextEncoder().encode(manifest));
   assert.ok(parsed.ok, parsed.ok ? "" : String(parsed.error.detail));
+  assert(parsed.value.family === "ethereum");
   assert.equal(parsed.value.ethereum.network.name, "mainnet");
 });
 

@@ -12,13 +12,15 @@ function isNamed(leaf: string, names: ReadonlySet<string>): boolean {
   return names.has(leaf) || names.has(leaf.replace("ethereum.network.", ""));
 }
 
-test("docs/manifest.md has examples of both forms of a network, which parseManifest takes", () => {
+test("docs/manifest.md has examples of both families and forms of a network, which parseManifest takes", () => {
   const networks = examples.map((example) => {
     const parsed = parseManifest(new TextEncoder().encode(example));
     assert.ok(parsed.ok, parsed.ok ? "" : String(parsed.error.detail));
-    return parsed.value.ethereum.network.name;
+    const { value } = parsed;
+    if (value.family === "ethereum") return value.ethereum.network.name;
+    return value.chains.map(({ chainId }) => chainId).join();
   });
-  assert.deepEqual(networks, ["mainnet", "mainnet", "devnet-7"]);
+  assert.deepEqual(networks, ["mainnet", "mainnet", "cosmoshub-4,celestia", "devnet-7"]);
 });
 
 test("docs/manifest.md describes every field of its examples, and no other", () => {

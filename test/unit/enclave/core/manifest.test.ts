@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { publicNetwork } from "../../../../enclave/core/chains/ethereum/public-network.ts";
-import { groupOf, parseManifest } from "../../../../enclave/core/manifest.ts";
+import { groupOf } from "../../../../enclave/core/chains/ethereum/manifest-part.ts";
+import { parseManifest } from "../../../../enclave/core/manifest.ts";
 import { encodePrefixedHex } from "../../../../shared/bytes/hex.ts";
 import { KEY_COUNT_MAX, MANIFEST_BYTES_MAX } from "../../../../shared/limits.ts";
 import { hasOperation, OPERATION_KINDS } from "../../../../shared/operation.ts";
@@ -29,7 +30,7 @@ function flawOf(manifest: unknown): unknown {
 
 function read(manifest: unknown) {
   const parsed = parseManifest(utf8.encode(JSON.stringify(manifest)));
-  assert(parsed.ok);
+  assert(parsed.ok && parsed.value.family === "ethereum");
   return parsed.value;
 }
 

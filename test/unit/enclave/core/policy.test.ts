@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { KeyGroup } from "../../../../enclave/core/manifest.ts";
+import type { KeyGroup } from "../../../../enclave/core/chains/ethereum/manifest-part.ts";
 import { decidePolicy } from "../../../../enclave/core/policy.ts";
 import { OPERATION_KINDS, operationMaskOf } from "../../../../shared/operation.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_FLOOR } from "../../../../enclave/core/chains/ethereum/slashing-rule.ts";
-import { retireKeys, withFloor } from "../../../../enclave/service/state-acts.ts";
+import { withFloor } from "../../../../enclave/service/ethereum-accounts.ts";
+import { retireKeys } from "../../../../enclave/service/state-acts.ts";
 import { parseRetirement } from "../../../../shared/attestation/retirement.ts";
 import { refusal } from "../../../../shared/errors.ts";
 import { ActsRig, BOOT_ID, codeOf } from "../../../fakes/acts-rig.ts";

@@ -1,0 +1,227 @@
+// The signing path of Tendermint, for one privval message of a node: parse, policy, guard, then the
+// record to the store; the answer is made when that is durable. It must never answer a signature
+// whose record is not durable, nor look at anything that the parent says of a request.
+
+import { type Refusal, refusal } from "../../shared/errors.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import type { AnswerOf, ENCLAVE_METHODS, ParamsOf } from "../../shared/wire/methods.ts";
+import {
+  extensionSignBytes,
+  proposalRoot,
+  proposalSignBytes,
+  rawBytesSignBytes,
+  voteRoot,
+  voteSignBytes,
+} from "../core/chains/tendermint/canonical.ts";
+import {
+  decideMaxHeight,
+  type TendermintClaim,
+  timeToSign,
+} from "../core/chains/tendermint/consensus-rule.ts";
+import type { TendermintChain } from "../core/chains/tendermint/manifest-part.ts";
+import { STEP_NUMBERS, type TendermintStep } from "../core/chains/tendermint/position.ts";
+import {
+  encodeBytesAnswer,
+  encodePubKeyAnswer,
+  encodeProposalAnswer,
+  encodeVoteAnswer,
+} from "../core/chains/tendermint/privval-answer.ts";
+import {
+  type BytesDialect,
+  type PrivvalRequest,
+  parsePrivvalMessage,
+} from "../core/chains/tendermint/privval-message.ts";
+import { decideRawBytes } from "../core/chains/tendermint/raw-bytes-filter.ts";
+import type { Timestamp } from "../core/chains/tendermint/timestamp.ts";
+import { hasExtension } from "../core/chains/tendermint/vote.ts";
+import { encodePingAnswer } from "../../shared/privval.ts";
+import type { Receipt } from "../state/record-codec.ts";
+import { KEY_TYPES, type TendermintAccount, type TendermintAccounts } from "./tendermint-accounts.ts";
+
+type PrivvalParams = ParamsOf<(typeof ENCLAVE_METHODS)["privval"]>;
+type PrivvalAnswer = AnswerOf<(typeof ENCLAVE_METHODS)["privval"]>;
+type PrivvalResult = Result<PrivvalAnswer, Refusal> | Promise<Result<PrivvalAnswer, Refusal>>;
+type RequestOf<K extends PrivvalRequest["kind"]> = Extract<PrivvalRequest, { readonly kind: K }>;
+
+export type PrivvalParts = {
+  readonly accounts: TendermintAccounts;
+  /** Trusted time, null when it is too old. */
+  readonly nowMs: () => number | null;
+};
+
+/** As receipts name them. */
+const KINDS: Readonly<Record<TendermintStep, string>> = {
+  proposal: "PROPOSAL",
+  prevote: "PREVOTE",
+  precommit: "PRECOMMIT",
+};
+
+const DIALECTS: Readonly<Record<TendermintChain["rawBytes"]["kind"], BytesDialect>> = {
+  none: "signBytes",
+  "sign-bytes": "signBytes",
+  celestia: "signRawBytes",
+};
+
+export function answerPrivval(
+  parts: PrivvalParts,
+  { chainId, key, message }: PrivvalParams,
+): PrivvalResult {
+  const found = findAccount(parts.accounts, chainId, key);
+  if (!found.ok) return found;
+  const account = found.value;
+  const dialect = DIALECTS[account.policy.rawBytes.kind];
+  // What waits for the store must not lie in a frame that is used again by then.
+  const parsed = parsePrivvalMessage(message.slice(), dialect);
+  if (!parsed.ok) return parsed;
+  const request = parsed.value;
+  if (request.kind === "ping") return ok({ answer: encodePingAnswer(), signed: null });
+  const isOther = "chainId" in request && request.chainId !== chainId;
+  if (isOther) return err(refusal("REQUEST_CHAIN"));
+  if (request.kind === "pubKey") return tellPublicKey(parts, account);
+  if (account.isRetired) return err(refusal("KEY_RETIRED"));
+  switch (request.kind) {
+    case "vote":
+      return signVote(parts, account, request);
+    case "proposal":
+      return signProposal(parts, account, request);
+    case "signBytes":
+    case "signRawBytes":
+      return signRawBytes(parts, account, request);
+  }
+}
+
+/** The key that was named, or the only one that the chain has. */
+function findAccount(
+  accounts: TendermintAccounts,
+  chainId: string,
+  key: Uint8Array | null,
+): Result<TendermintAccount, Refusal> {
+  const candidates = key === null ? accounts.loaded() : accounts.findAll([key]);
+  const [account, ...others] = candidates.filter(({ policy }) => policy.chainId === chainId);
+  if (account === undefined) return err(refusal("KEY_UNKNOWN"));
+  return others.length === 0 ? ok(account) : err(refusal("KEY_AMBIGUOUS"));
+}
+
+function tellPublicKey({ accounts }: PrivvalParts, account: TendermintAccount): PrivvalResult {
+  const key = accounts.keyring.find(account.publicKey);
+  const type = key === undefined ? null : KEY_TYPES[key.scheme];
+  if (type === null) return err(refusal("KEY_UNKNOWN"));
+  return ok({ answer: encodePubKeyAnswer(type, account.publicKey), signed: null });
+}
+
+async function signVote(
+  parts: PrivvalParts,
+  account: TendermintAccount,
+  { vote: asked, chainId, skipExtensionSigning }: RequestOf<"vote">,
+): Promise<Result<PrivvalAnswer, Refusal>> {
+  const timed = await recordClaim(parts, account, asked, voteRoot(asked, chainId));
+  if (!timed.ok) return timed;
+  const vote = { ...asked, timestamp: timed.value };
+  const signature = release(parts, account, voteSignBytes(vote, chainId));
+  if (!signature.ok) return signature;
+  const signatures = { signature: signature.value, extensionSignature: null, unboundSignature: null };
+  const isExtended = hasExtension(vote) && !skipExtensionSigning;
+  const signed = signedOf(vote, vote.blockId?.hash ?? new Uint8Array(0), isExtended);
+  if (!isExtended) return ok({ answer: encodeVoteAnswer(vote, signatures), signed });
+  const extension = release(parts, account, extensionSignBytes(vote, chainId));
+  if (!extension.ok) return extension;
+  // v2 has a second one, which is empty: parsing refuses any other.
+  const unbound = release(parts, account, new Uint8Array(0));
+  if (!unbound.ok) return unbound;
+  const answer = encodeVoteAnswer(vote, {
+    ...signatures,
+    extensionSignature: extension.value,
+    unboundSignature: unbound.value,
+  });
+  return ok({ answer, signed });
+}
+
+async function signProposal(
+  parts: PrivvalParts,
+  account: TendermintAccount,
+  { proposal: asked, chainId }: RequestOf<"proposal">,
+): Promise<Result<PrivvalAnswer, Refusal>> {
+  const timed = await recordClaim(parts, account, asked, proposalRoot(asked, chainId));
+  if (!timed.ok) return timed;
+  const proposal = { ...asked, timestamp: timed.value };
+  const signature = release(parts, account, proposalSignBytes(proposal, chainId));
+  if (!signature.ok) return signature;
+  const signed = signedOf(proposal, proposal.blockId.hash, false);
+  return ok({ answer: encodeProposalAnswer(proposal, signature.value), signed });
+}
+
+/** What has no height is nothing that a record could hold: the manifest alone allows it. */
+function signRawBytes(
+  parts: PrivvalParts,
+  account: TendermintAccount,
+  request: RequestOf<"signBytes" | "signRawBytes">,
+): PrivvalResult {
+  const denied = decideRawRequest(account.policy, request);
+  if (denied !== null) return err(denied);
+  const bytes = request.kind === "signBytes" ? request.value : rawBytesSignBytes(request);
+  const signature = release(parts, account, bytes);
+  return signature.ok
+    ? ok({ answer: encodeBytesAnswer(signature.value), signed: null })
+    : signature;
+}
+
+function decideRawRequest(
+  { rawBytes }: TendermintChain,
+  request: RequestOf<"signBytes" | "signRawBytes">,
+): Refusal | null {
+  switch (rawBytes.kind) {
+    case "none":
+      return refusal("POLICY_KIND_DENIED");
+    case "celestia": {
+      const isListed =
+        request.kind === "signRawBytes" && rawBytes.uniqueIds.includes(request.uniqueId);
+      return isListed ? null : refusal("POLICY_KIND_DENIED");
+    }
+    case "sign-bytes":
+      return request.kind === "signBytes"
+        ? decideRawBytes(request.value)
+        : refusal("POLICY_KIND_DENIED");
+  }
+}
+
+/** Answers the time that the signature has to state, once the claim is durable. */
+async function recordClaim(
+  { nowMs }: PrivvalParts,
+  account: TendermintAccount,
+  { height, round, step, timestamp }: TendermintClaim,
+  root: Uint8Array,
+): Promise<Result<Timestamp, Refusal>> {
+  const claim: TendermintClaim = { height, round, step, timestamp };
+  const beyond = decideMaxHeight(account.policy.maxHeight, claim);
+  if (beyond !== null) return err(beyond);
+  const timeMs = nowMs();
+  if (timeMs === null) return err(refusal("TIME_STALE"));
+  const heights = [height, BigInt(round)];
+  const receipt: Receipt = { kind: KINDS[step], heights, signingRoot: root, timeMs };
+  const recorded = await account.ledger.record(account, claim, root, receipt);
+  if (!recorded.ok) return recorded;
+  const { durable } = account.entry;
+  const time = durable === null ? null : timeToSign(durable.record, claim, root);
+  // Something later is durable already: then the answer would come too late for its node, too.
+  return time === null ? err(refusal("STATE_CONFLICT")) : ok(time);
+}
+
+/** Only for what is durable already, or needs no record. */
+function release(
+  { accounts }: PrivvalParts,
+  account: TendermintAccount,
+  bytes: Uint8Array,
+): Result<Uint8Array, Refusal> {
+  const key = accounts.keyring.find(account.publicKey);
+  // The bundle was dropped while the request waited for the store.
+  return key === undefined ? err(refusal("KEY_UNKNOWN")) : key.sign(bytes);
+}
+
+function signedOf(
+  { height, round, step }: TendermintClaim,
+  blockHash: Uint8Array,
+  isExtended: boolean,
+): PrivvalAnswer["signed"] {
+  const position = { height, round, step: STEP_NUMBERS[step] };
+  return { position, blockHash, hasExtension: isExtended };
+}

@@ -1,0 +1,70 @@
+// Tendermint's keys as accounts: each belongs to the one chain of the manifest that names it.
+
+import { encodeHex } from "../../shared/bytes/hex.ts";
+import type { Scheme } from "../../shared/scheme.ts";
+import type { ConsensusState } from "../../shared/wire/methods.ts";
+import {
+  highestFloor,
+  type TendermintFloor,
+  type TendermintRecord,
+} from "../core/chains/tendermint/consensus-record.ts";
+import { type TendermintClaim, tendermintRule } from "../core/chains/tendermint/consensus-rule.ts";
+import type { TendermintChain } from "../core/chains/tendermint/manifest-part.ts";
+import { STEP_NUMBERS } from "../core/chains/tendermint/position.ts";
+import type { PublicKeyType } from "../core/chains/tendermint/privval-answer.ts";
+import type { TendermintManifest } from "../core/manifest.ts";
+import { NO_HEAD } from "../state/record-codec.ts";
+import { Accounts, type ChainFamily, type KeyAccount } from "./accounts.ts";
+
+export type TendermintAccounts = Accounts<
+  TendermintRecord,
+  TendermintClaim,
+  TendermintFloor,
+  TendermintChain
+>;
+export type TendermintAccount = KeyAccount<
+  TendermintRecord,
+  TendermintClaim,
+  TendermintFloor,
+  TendermintChain
+>;
+
+/** How nodes call a key's type; null: no key of consensus. */
+export const KEY_TYPES: Readonly<Record<Scheme, PublicKeyType | null>> = {
+  "bls12381-pop": null,
+};
+
+export function createTendermintAccounts(manifest: TendermintManifest): TendermintAccounts {
+  const family: ChainFamily<TendermintRecord, TendermintClaim, TendermintFloor, TendermintChain> = {
+    rule: tendermintRule,
+    placeOf: ({ scheme, publicKey }) => {
+      const chain = manifest.chainByKey.get(encodeHex(publicKey));
+      if (chain === undefined || KEY_TYPES[scheme] === null) return null;
+      return { scope: chain.scope, policy: chain };
+    },
+    highestFloor,
+  };
+  return new Accounts(manifest, family, null);
+}
+
+/** What an operator sees of a key, with `record` in the place of the durable one for a dry run. */
+export function consensusStateOf(
+  account: TendermintAccount,
+  record: TendermintRecord | null = account.entry.durable?.record ?? null,
+): ConsensusState {
+  const { durable } = account.entry;
+  const last = record?.last ?? null;
+  return {
+    key: account.publicKey,
+    chainId: account.policy.chainId,
+    hasRecord: record !== null,
+    isRetired: account.isRetired,
+    seq: durable?.seq ?? 0,
+    head: durable?.head ?? NO_HEAD,
+    last:
+      last === null
+        ? null
+        : { height: last.height, round: last.round, step: STEP_NUMBERS[last.step] },
+    root: last?.root ?? null,
+  };
+}

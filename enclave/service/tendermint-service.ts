@@ -1,0 +1,95 @@
+// Tendermint's side of the service: keys of one or more chains, the answers to their nodes and the
+// operator's acts. Heights do not follow the clock, so there is no floor by time: the manifest has
+// said, by its store, why the records can be trusted to be the last (docs/safety.md).
+
+import { type Refusal, refusal } from "../../shared/errors.ts";
+import { invariant } from "../../shared/invariant.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import { NO_FLOOR } from "../core/chains/tendermint/consensus-record.ts";
+import { tendermintRule } from "../core/chains/tendermint/consensus-rule.ts";
+import type { TendermintManifest } from "../core/manifest.ts";
+import type { StateStore } from "../core/ports.ts";
+import type { OpenedBundle } from "../keys/bundle.ts";
+import type { Keyring } from "../keys/keyring.ts";
+import type { ChainParts, ChainService, ChainStatus } from "./chain-service.ts";
+import { raisePositions } from "./consensus-acts.ts";
+import { answerPrivval } from "./privval.ts";
+import { createFirstRecords } from "./record-act.ts";
+import {
+  consensusStateOf,
+  createTendermintAccounts,
+  type TendermintAccounts,
+} from "./tendermint-accounts.ts";
+
+export class TendermintService implements ChainService {
+  readonly #manifest: TendermintManifest;
+  readonly #parts: ChainParts;
+  readonly #accounts: TendermintAccounts;
+  #store: StateStore | null = null;
+
+  constructor(manifest: TendermintManifest, parts: ChainParts) {
+    this.#manifest = manifest;
+    this.#parts = parts;
+    this.#accounts = createTendermintAccounts(manifest);
+  }
+
+  get keyring(): Keyring {
+    return this.#accounts.keyring;
+  }
+
+  get recordCount(): number {
+    return this.#accounts.recordCount;
+  }
+
+  readonly methods: ChainService["methods"] = {
+    privval: (params) => answerPrivval({ accounts: this.#accounts, nowMs: this.#nowMs }, params),
+    "state.init": async ({ keys }) => {
+      const { empty } = tendermintRule;
+      const created = await createFirstRecords({ ...this.#acts, empty }, keys);
+      return created.ok ? ok({ createdCount: created.value }) : created;
+    },
+    "consensus.show": ({ keys }) =>
+      ok(this.#accounts.findAll(keys).map((account) => consensusStateOf(account))),
+    "consensus.import": (params) => raisePositions(this.#acts, params),
+  };
+
+  status(): ChainStatus {
+    return {
+      genesisValidatorsRoot: null,
+      chainIds: this.#manifest.chains.map(({ chainId }) => chainId),
+      floor: null,
+      highWatermark: null,
+      overrideCount: 0,
+    };
+  }
+
+  add(bundle: OpenedBundle): Promise<Result<null, Refusal>> {
+    const chooseFloor = () => Promise.resolve(ok(NO_FLOOR));
+    return this.#accounts.add(bundle, this.#store === null ? null : chooseFloor);
+  }
+
+  retain(bundleIds: readonly Uint8Array[]): Promise<number> {
+    return this.#accounts.retain(bundleIds);
+  }
+
+  async open(store: StateStore, handover: Uint8Array | null): Promise<Result<boolean, Refusal>> {
+    // There is no floor that a hand-over could spare.
+    if (handover !== null) return err(refusal("HANDOVER_REFUSED"));
+    const ledgers = await this.#accounts.readState(store);
+    if (!ledgers.ok) return ledgers;
+    this.#accounts.openState(ledgers.value, NO_FLOOR, null);
+    this.#store = store;
+    return ok(false);
+  }
+
+  handOver(): Promise<Result<Uint8Array, Refusal>> {
+    return Promise.resolve(err(refusal("HANDOVER_REFUSED")));
+  }
+
+  readonly #nowMs = (): number | null => this.#parts.time.nowMs();
+
+  get #acts() {
+    invariant(this.#store !== null, "what is changed is so after the state is open");
+    return { accounts: this.#accounts, store: this.#store, nowMs: this.#nowMs };
+  }
+}
