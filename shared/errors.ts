@@ -88,7 +88,9 @@ export const ERRORS = {
   KEY_UNKNOWN: { number: 540, text: "no such key" },
   KEY_DUPLICATE: { number: 541, text: "two loaded bundles hold the same key" },
   KEY_RETIRED: { number: 542, text: "the key was retired and signs nothing any more" },
+  KEY_SCHEME: { number: 543, text: "nothing is signed here with keys of this scheme" },
   SIGN_SELF_TEST: { number: 550, text: "the signature self-test failed" },
+  SIGN_FAULT: { number: 551, text: "a signature did not verify, and was withheld" },
 
   // 600: signing requests
   REQUEST_MALFORMED: { number: 600, text: "the request is malformed" },

@@ -21,7 +21,7 @@ import type { SignPool, StateStore } from "../core/ports.ts";
 import type { OpenedBundle } from "../keys/bundle.ts";
 import { keyNameOf } from "../keys/key-name.ts";
 import { Keyring } from "../keys/keyring.ts";
-import { exportSecrets, type SigningKey } from "../keys/signing-key.ts";
+import { exportSecrets, RootKey } from "../keys/signing-key.ts";
 import { Account } from "../state/account.ts";
 import { Ledger } from "../state/ledger.ts";
 import { NO_HEAD } from "../state/record-codec.ts";
@@ -36,7 +36,7 @@ export class KeyAccount extends Account<EthereumRecord, EthereumFloor> {
   /** In the sign pool; null while the key is not loaded. */
   handle: number | null = null;
 
-  constructor(key: SigningKey, scope: Uint8Array, manifest: Manifest) {
+  constructor(key: RootKey, scope: Uint8Array, manifest: Manifest) {
     super({ scope, publicKey: key.publicKey, recordKey: key.macKey });
     this.group = groupOf(manifest, key.publicKey);
     this.#isListedRetired = isRetiredKey(manifest, key.publicKey);
@@ -104,18 +104,23 @@ export class Accounts {
   ): Promise<Result<null, Refusal>> {
     const isOpen = this.#ledger !== null;
     invariant((chooseFloor !== null) === isOpen, "keys of an open state have a floor");
-    const newKeys = bundle.keys.filter((key) => !this.#accounts.has(keyNameOf(key.publicKey)));
+    const { keys } = bundle;
+    if (!keys.every((key) => key instanceof RootKey)) {
+      bundle.material.wipe();
+      return err(refusal("KEY_SCHEME"));
+    }
+    const newKeys = keys.filter((key) => !this.#accounts.has(keyNameOf(key.publicKey)));
     if (this.#accounts.size + newKeys.length > ACCOUNT_COUNT_MAX) {
       bundle.material.wipe();
       return err(refusal("BUNDLE_LIMIT"));
     }
     const added = this.keyring.add(bundle);
     if (!added.ok) return added;
-    const handles = await this.#pool.add(bundle.keys, exportSecrets(bundle.keys));
+    const handles = await this.#pool.add(keys, exportSecrets(keys));
     // blst has its own copy of each secret now, here and in every thread.
     bundle.material.secrets.wipe();
     const scope = this.#manifest.ethereum.network.genesisValidatorsRoot;
-    const accounts = bundle.keys.map((key) => this.#accountOf(key, scope));
+    const accounts = keys.map((key) => this.#accountOf(key, scope));
     if (this.#ledger !== null && chooseFloor !== null) {
       const loaded = await loadBetweenFloors(this.#ledger, accounts, chooseFloor);
       if (!loaded.ok) {
@@ -185,7 +190,7 @@ export class Accounts {
     return keys.flatMap((key) => this.find(key) ?? []);
   }
 
-  #accountOf(key: SigningKey, scope: Uint8Array): KeyAccount {
+  #accountOf(key: RootKey, scope: Uint8Array): KeyAccount {
     const name = keyNameOf(key.publicKey);
     const known = this.#accounts.get(name);
     if (known !== undefined) return known;
