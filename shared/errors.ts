@@ -91,7 +91,9 @@ export const ERRORS = {
   KEY_PLACE: { number: 544, text: "the manifest names no chain for a key of the bundle" },
   KEY_AMBIGUOUS: { number: 546, text: "the chain has several keys, and none was named" },
   CHAIN_OTHER: { number: 545, text: "the enclave signs for another family of chains" },
+  KEY_SCHEME: { number: 543, text: "nothing is signed here with keys of this scheme" },
   SIGN_SELF_TEST: { number: 550, text: "the signature self-test failed" },
+  SIGN_FAULT: { number: 551, text: "a signature did not verify, and was withheld" },
 
   // 600: signing requests
   REQUEST_MALFORMED: { number: 600, text: "the request is malformed" },

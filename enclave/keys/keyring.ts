@@ -59,8 +59,9 @@ export class Keyring {
 
   /**
    * Drops every bundle that is not listed, and wipes its secrets. What is being signed with one of
-   * its keys right now still ends: such a `SigningKey` signs, and authenticates its record, until
-   * the last request lets go of it, and the collector frees it. Answers how many keys went.
+   * its keys right now still ends: such a key authenticates its record, and a `RootKey` signs,
+   * until the last request lets go of it, and the collector frees it; a `MessageKey` signs nothing
+   * any more. Answers how many keys went.
    */
   retain(bundleIds: readonly Uint8Array[]): number {
     const retained = new Set(bundleIds.map(encodeHex));

@@ -15,7 +15,7 @@ import type { Rule } from "../core/rule.ts";
 import type { OpenedBundle } from "../keys/bundle.ts";
 import { keyNameOf } from "../keys/key-name.ts";
 import { Keyring } from "../keys/keyring.ts";
-import { exportSecrets, type SigningKey } from "../keys/signing-key.ts";
+import { exportSecrets, RootKey, type SigningKey } from "../keys/signing-key.ts";
 import { Account } from "../state/account.ts";
 import { Ledger } from "../state/ledger.ts";
 import { stateDigest } from "../state/state-digest.ts";
@@ -23,11 +23,13 @@ import { stateDigest } from "../state/state-digest.ts";
 /** Where the manifest puts a key: 32 bytes that name its network, and what is allowed there. */
 export type KeyPlace<P> = { readonly scope: Uint8Array; readonly policy: P };
 
+export type PlaceResult<P> = Result<KeyPlace<P>, Refusal<"KEY_SCHEME" | "KEY_PLACE">>;
+
 /** What accounts ask about a family of chains. */
 export type ChainFamily<R, C, F, P> = {
   readonly rule: Rule<R, C, F>;
-  /** Null: nowhere, and its bundle is refused. */
-  readonly placeOf: (key: Pick<SigningKey, "scheme" | "publicKey">) => KeyPlace<P> | null;
+  /** A bundle with a key that has none is refused. */
+  readonly placeOf: (key: Pick<SigningKey, "scheme" | "publicKey">) => PlaceResult<P>;
   /** What is at or above both. */
   readonly highestFloor: (first: F, second: F) => F;
 };
@@ -198,14 +200,21 @@ export class Accounts<R, C, F, P> {
     if (this.#accounts.size + newKeys.length > ACCOUNT_COUNT_MAX) {
       return err(refusal("BUNDLE_LIMIT"));
     }
-    const places = bundle.keys.flatMap((key) => this.#family.placeOf(key) ?? []);
-    return places.length === bundle.keys.length ? ok(places) : err(refusal("KEY_PLACE"));
+    const places: KeyPlace<P>[] = [];
+    for (const key of bundle.keys) {
+      const place = this.#family.placeOf(key);
+      if (!place.ok) return place;
+      places.push(place.value);
+    }
+    return ok(places);
   }
 
   /** To the sign pool: answers a handle for each key, or none when there is no pool. */
   async #handOut({ keys, material }: OpenedBundle): Promise<readonly number[]> {
     if (this.#pool === null) return [];
-    const handles = await this.#pool.add(keys, exportSecrets(keys));
+    const roots = keys.filter((key) => key instanceof RootKey);
+    invariant(roots.length === keys.length, "a family with a pool has keys that sign roots");
+    const handles = await this.#pool.add(roots, exportSecrets(roots));
     invariant(handles.length === keys.length, "the pool answers a handle for each key");
     // blst has its own copy of each secret now, here and in every thread.
     material.secrets.wipe();

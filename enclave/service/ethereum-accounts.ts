@@ -1,6 +1,8 @@
 // Ethereum's keys as accounts: what a key's place in the manifest is, what an operator sees of its
 // record, and what another signer has to be told of its floor.
 
+import { refusal } from "../../shared/errors.ts";
+import { err, ok } from "../../shared/result.ts";
 import type { EthereumState } from "../../shared/wire/methods.ts";
 import { groupOf, type KeyGroup } from "../core/chains/ethereum/manifest-part.ts";
 import type { EthereumClaim } from "../core/chains/ethereum/operation.ts";
@@ -29,7 +31,9 @@ export function createEthereumAccounts(
     rule: ethereumRule,
     // A key that no group names has a place all the same: what has no claim may be refused to it.
     placeOf: ({ scheme, publicKey }) =>
-      scheme === "bls12381-pop" ? { scope, policy: groupOf(manifest, publicKey) } : null,
+      scheme === "bls12381-pop"
+        ? ok({ scope, policy: groupOf(manifest, publicKey) })
+        : err(refusal("KEY_SCHEME")),
     highestFloor,
   };
   return new Accounts(manifest, family, pool);

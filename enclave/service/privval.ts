@@ -35,6 +35,7 @@ import { decideRawBytes } from "../core/chains/tendermint/raw-bytes-filter.ts";
 import type { Timestamp } from "../core/chains/tendermint/timestamp.ts";
 import { hasExtension } from "../core/chains/tendermint/vote.ts";
 import { encodePingAnswer } from "../../shared/privval.ts";
+import { MessageKey } from "../keys/signing-key.ts";
 import type { Receipt } from "../state/record-codec.ts";
 import { KEY_TYPES, type TendermintAccount, type TendermintAccounts } from "./tendermint-accounts.ts";
 
@@ -214,7 +215,7 @@ function release(
 ): Result<Uint8Array, Refusal> {
   const key = accounts.keyring.find(account.publicKey);
   // The bundle was dropped while the request waited for the store.
-  return key === undefined ? err(refusal("KEY_UNKNOWN")) : key.sign(bytes);
+  return key instanceof MessageKey ? key.sign(bytes) : err(refusal("KEY_UNKNOWN"));
 }
 
 function signedOf(

@@ -1,6 +1,8 @@
 // Tendermint's keys as accounts: each belongs to the one chain of the manifest that names it.
 
 import { encodeHex } from "../../shared/bytes/hex.ts";
+import { refusal } from "../../shared/errors.ts";
+import { err, ok } from "../../shared/result.ts";
 import type { Scheme } from "../../shared/scheme.ts";
 import type { ConsensusState } from "../../shared/wire/methods.ts";
 import {
@@ -32,6 +34,10 @@ export type TendermintAccount = KeyAccount<
 /** How nodes call a key's type; null: no key of consensus. */
 export const KEY_TYPES: Readonly<Record<Scheme, PublicKeyType | null>> = {
   "bls12381-pop": null,
+  ed25519: "ed25519",
+  secp256k1: "secp256k1",
+  "bls12381-nul": "bls12_381",
+  secp256k1eth: "secp256k1eth",
 };
 
 export function createTendermintAccounts(manifest: TendermintManifest): TendermintAccounts {
@@ -39,8 +45,9 @@ export function createTendermintAccounts(manifest: TendermintManifest): Tendermi
     rule: tendermintRule,
     placeOf: ({ scheme, publicKey }) => {
       const chain = manifest.chainByKey.get(encodeHex(publicKey));
-      if (chain === undefined || KEY_TYPES[scheme] === null) return null;
-      return { scope: chain.scope, policy: chain };
+      if (chain === undefined) return err(refusal("KEY_PLACE"));
+      if (KEY_TYPES[scheme] === null) return err(refusal("KEY_SCHEME"));
+      return ok({ scope: chain.scope, policy: chain });
     },
     highestFloor,
   };

@@ -9,7 +9,8 @@ import type {
 import { bootFloorAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
 import type { SignPool, StateStore } from "../../enclave/core/ports.ts";
 import type { OpenedBundle } from "../../enclave/keys/bundle.ts";
-import { KeyMaterial, SigningKey } from "../../enclave/keys/signing-key.ts";
+import { KeyMaterial } from "../../enclave/keys/key-material.ts";
+import { RootKey } from "../../enclave/keys/signing-key.ts";
 import {
   createEthereumAccounts,
   type EthereumAccounts,
@@ -159,7 +160,7 @@ export class SimulatedEnclave {
 /** A bundle of one key, whose id starts as the key does. */
 export function openedBundle(key: BundleKey): OpenedBundle {
   const material = new KeyMaterial(1);
-  const loaded = SigningKey.load(key, material, 0);
+  const loaded = RootKey.load(key, material, 0);
   invariant(loaded !== undefined, "the simulation's keys are keys");
   return { id: key.publicKey.slice(0, 16), keys: [loaded], material };
 }

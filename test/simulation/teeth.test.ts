@@ -11,8 +11,9 @@ import {
   ethereumRule,
 } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
 import { bootFloorAt } from "../../enclave/core/chains/ethereum/time-bound.ts";
+import { KeyMaterial } from "../../enclave/keys/key-material.ts";
 import { keyNameOf } from "../../enclave/keys/key-name.ts";
-import { KeyMaterial, SigningKey } from "../../enclave/keys/signing-key.ts";
+import { RootKey } from "../../enclave/keys/signing-key.ts";
 import { encodeRecord } from "../../enclave/state/record-codec.ts";
 import { runHistory } from "./history.ts";
 import type { Forge } from "./parent.ts";
@@ -114,7 +115,7 @@ function forgerOf(seed: number): Forge {
   return (keyName) => {
     const key = KEYS.find(({ publicKey }) => keyNameOf(publicKey) === keyName);
     assert(key !== undefined);
-    const loaded = SigningKey.load(key, new KeyMaterial(1), 0);
+    const loaded = RootKey.load(key, new KeyMaterial(1), 0);
     assert(loaded !== undefined);
     const owner = {
       scope: network.genesisValidatorsRoot,

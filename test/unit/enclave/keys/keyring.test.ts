@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { type OpenedBundle, openBundle } from "../../../../enclave/keys/bundle.ts";
 import { Keyring } from "../../../../enclave/keys/keyring.ts";
-import { exportSecrets } from "../../../../enclave/keys/signing-key.ts";
+import { exportSecrets, RootKey } from "../../../../enclave/keys/signing-key.ts";
 import { concatBytes, isZeroBytes } from "../../../../shared/bytes/compare.ts";
 import { InvariantError } from "../../../../shared/invariant.ts";
 import { BUNDLE_COUNT_MAX } from "../../../../shared/limits.ts";
@@ -31,7 +31,7 @@ test("find answers the key of exactly these bytes, and it signs as @noble/curves
   const keyring = new Keyring();
   assert.ok(keyring.add(await opened(1, 2)).ok);
   const key = keyring.find(publicKeyOf(2));
-  assert.ok(key !== undefined);
+  assert.ok(key instanceof RootKey);
   assert.deepEqual(key.publicKey, publicKeyOf(2));
   assert.equal(key.scheme, "bls12381-pop");
   const { longSignatures } = bls12_381;
@@ -58,8 +58,11 @@ test("the MAC key is HKDF-SHA256 of the secret, for this purpose and this public
 });
 
 test("signing anything but 32 bytes is a bug", async () => {
-  const bundle = await opened(1);
-  assert.throws(() => bundle.keys[0]?.sign(new Uint8Array(31)), InvariantError);
+  const [key] = (await opened(1)).keys;
+  assert.ok(key instanceof RootKey);
+  for (const length of [31, 33]) {
+    assert.throws(() => key.sign(new Uint8Array(length)), InvariantError);
+  }
 });
 
 test("add takes a bundle whole or not at all when a key is loaded already", async () => {
@@ -121,7 +124,7 @@ test("retain drops the other bundles, wipes their secrets and counts their keys"
   assert.ok(a.material.secrets.isWiped);
   assert.ok(!b.material.secrets.isWiped);
   // What was in flight still ends, with its own MAC key and not with zeroes.
-  assert.ok(inFlight !== undefined);
+  assert.ok(inFlight instanceof RootKey);
   assert.ok(!isZeroBytes(inFlight.macKey));
   assert.equal(inFlight.sign(ROOT).length, 96);
   assert.throws(() => exportSecrets([inFlight]), InvariantError);
@@ -156,7 +159,7 @@ test("exportSecrets copies the secrets in the order asked for, and wipe ends all
   assert.ok(keyring.add(bundle).ok);
   const keys = [2, 1].map((number) => keyring.find(publicKeyOf(number)));
   const [a, b] = keys;
-  assert.ok(a !== undefined && b !== undefined);
+  assert.ok(a instanceof RootKey && b instanceof RootKey);
   const shared = new Uint8Array(exportSecrets([a, b]));
   assert.deepEqual(shared.slice(), concatBytes(secretOf(2), secretOf(1)));
   keyring.wipe();

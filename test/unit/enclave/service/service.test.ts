@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { operationMaskOf } from "../../../../shared/operation.ts";
+import { bytesOfKey, COMETBFT_KEYS } from "../../../fakes/cometbft-keys.ts";
 import { late, lost } from "../../../fakes/memory-store.ts";
 import { isSignature, KEY_A, KEY_B, SCOPE, ServiceRig } from "../../../fakes/service-rig.ts";
 import { blockRequest, SLOT_MS, voteRequest } from "../../../simulation/validator.ts";
@@ -228,5 +229,20 @@ test("a bundle's keys are known by its id, a bundle is opened once, and a key is
   assert.equal(other, "KEY_DUPLICATE");
   const listed = await rig.enclave.call("keys.list", { offset: 1 });
   assert(listed.ok && listed.value.totalCount === 2 && listed.value.keys.length === 1);
+  await rig.enclave.close();
+});
+
+test("a bundle with a key of another scheme than Ethereum's is refused whole, and none of it signs", async () => {
+  const rig = new ServiceRig();
+  await rig.measure();
+  for (const [index, key] of COMETBFT_KEYS.slice(0, 4).entries()) {
+    const { scheme } = key;
+    const other = { scheme, ...bytesOfKey(key) };
+    assert.equal(await rig.open(`alone-${index}`, other), "KEY_SCHEME", scheme);
+    assert.equal(await rig.open(`mixed-${index}`, KEY_A, other), "KEY_SCHEME", scheme);
+  }
+  const listed = await rig.enclave.call("keys.list", { offset: 0 });
+  assert(listed.ok && listed.value.totalCount === 0);
+  assert(typeof (await rig.open("first", KEY_A)) !== "string");
   await rig.enclave.close();
 });

@@ -7,7 +7,8 @@ import {
 } from "../../../../shared/bundle/keys.ts";
 import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import { InvariantError } from "../../../../shared/invariant.ts";
-import { KEY_COUNT_MAX } from "../../../../shared/limits.ts";
+import { BUNDLE_BYTES_MAX, KEY_COUNT_MAX } from "../../../../shared/limits.ts";
+import { SCHEMES } from "../../../../shared/scheme.ts";
 
 const ENTRY_BYTES = 85;
 
@@ -35,6 +36,41 @@ test("parseBundleKeys gives back what encodeBundleKeys wrote, in ascending order
   assert.deepEqual(encodeBundleKeys(parsed.value), plaintext);
 });
 
+test("keys of all schemes fit into one bundle, by scheme number and then by public key", () => {
+  const schemes = ["secp256k1eth", "bls12381-nul", "ed25519", "bls12381-pop", "secp256k1"] as const;
+  const keys = schemes.flatMap((scheme) =>
+    [2, 1].map((fill) => ({
+      scheme,
+      publicKey: new Uint8Array(SCHEMES[scheme].publicKeyBytes).fill(fill),
+      secret: new Uint8Array(SCHEMES[scheme].secretKeyBytes).fill(fill + 10),
+    })),
+  );
+  const parsed = parseBundleKeys(encodeBundleKeys(keys));
+  assert.ok(parsed.ok);
+  const order = ["bls12381-pop", "ed25519", "secp256k1", "bls12381-nul", "secp256k1eth"];
+  assert.deepEqual(
+    parsed.value.map(({ scheme, publicKey }) => [scheme, publicKey[0]]),
+    order.flatMap((scheme) => [
+      [scheme, 1],
+      [scheme, 2],
+    ]),
+  );
+  for (const key of parsed.value) {
+    assert.deepEqual(
+      key,
+      keys.find((each) => each.scheme === key.scheme && each.publicKey[0] === key.publicKey[0]),
+    );
+  }
+});
+
+test("a bundle of as many of the longest keys as there may be is within its limit", () => {
+  const entryBytes = Object.values(SCHEMES).map(
+    ({ publicKeyBytes, secretKeyBytes }) => 5 + publicKeyBytes + secretKeyBytes,
+  );
+  assert.equal(Math.max(...entryBytes), 133);
+  assert.ok(Math.max(...entryBytes) * KEY_COUNT_MAX + 16_384 <= BUNDLE_BYTES_MAX);
+});
+
 test("parseBundleKeys hands out views, so that wiping the plaintext wipes the secrets", () => {
   const plaintext = encodeBundleKeys([keyOf(7)]);
   const parsed = parseBundleKeys(plaintext);
@@ -51,7 +87,8 @@ test("parseBundleKeys refuses every plaintext that breaks a rule", () => {
     ["a trailing byte", concatBytes(one, Uint8Array.of(0))],
     ["a byte in front", concatBytes(Uint8Array.of(0), one)],
     ["scheme 0", one.with(0, 0)],
-    ["an unknown scheme", one.with(0, 2)],
+    ["another scheme", one.with(0, 2)],
+    ["an unknown scheme", one.with(0, 6)],
     ["a public key of 47 bytes", one.with(2, 47)],
     ["a public key of 304 bytes", one.with(1, 1)],
     ["a secret of 31 bytes", one.with(52, 31)],

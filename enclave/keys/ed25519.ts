@@ -1,0 +1,65 @@
+// Ed25519 (RFC 8032), by the OpenSSL that Node brings. It must never take a key for anything but
+// what it is: 32 bytes, of a seed or a public key.
+//
+// A signer holds an OpenSSL key, which has its own copy of the seed: made once, since a signature
+// must not cost a copy. OpenSSL overwrites it when it frees the key, which is when the collector
+// comes by. There is no way to ask for it sooner.
+
+import {
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  sign as signMessage,
+  verify as verifyMessage,
+} from "node:crypto";
+import { concatBytes } from "../../shared/bytes/compare.ts";
+import { invariant } from "../../shared/invariant.ts";
+import { SCHEMES } from "../../shared/scheme.ts";
+import type { MessageSignature, MessageSigner } from "./message-signer.ts";
+import { allocateSecret, wipe } from "./secret.ts";
+
+const { publicKeyBytes, secretKeyBytes, signatureBytes } = SCHEMES.ed25519;
+
+/** SEQUENCE { OBJECT IDENTIFIER id-Ed25519 } (RFC 8410 §3). */
+const ALGORITHM = [0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70] as const;
+/** OneAsymmetricKey up to the seed (RFC 8410 §7). */
+const PKCS8_HEAD = Uint8Array.of(0x30, 0x2e, 0x02, 0x01, 0, ...ALGORITHM, 0x04, 0x22, 0x04, 0x20);
+/** SubjectPublicKeyInfo up to the key (RFC 8410 §4). */
+const SPKI_HEAD = Uint8Array.of(0x30, 0x2a, ...ALGORITHM, 0x03, 0x21, 0);
+
+export const ED25519: MessageSignature = { open, verify: verifyEd25519, canLeakKey: true };
+
+/** Any 32 bytes are a seed. */
+function open(seed: Uint8Array): MessageSigner {
+  invariant(seed.length === secretKeyBytes, "an Ed25519 seed has 32 bytes");
+  const der = allocateSecret(PKCS8_HEAD.length + seed.length);
+  der.set(PKCS8_HEAD);
+  der.set(seed, PKCS8_HEAD.length);
+  const key = createPrivateKey({ key: Buffer.from(der.buffer), format: "der", type: "pkcs8" });
+  wipe(der);
+  const spki = createPublicKey(key).export({ format: "der", type: "spki" });
+  return {
+    publicKey: new Uint8Array(spki.subarray(SPKI_HEAD.length)),
+    sign: (message) => new Uint8Array(signMessage(null, message, key)),
+  };
+}
+
+/** False too for bytes that OpenSSL does not take for a key or a signature. */
+export function verifyEd25519(
+  publicKey: Uint8Array,
+  message: Uint8Array,
+  signature: Uint8Array,
+): boolean {
+  if (publicKey.length !== publicKeyBytes || signature.length !== signatureBytes) return false;
+  const key = publicKeyOf(publicKey);
+  return key !== null && verifyMessage(null, message, key, signature);
+}
+
+function publicKeyOf(publicKey: Uint8Array): KeyObject | null {
+  try {
+    const der = Buffer.from(concatBytes(SPKI_HEAD, publicKey));
+    return createPublicKey({ key: der, format: "der", type: "spki" });
+  } catch {
+    return null;
+  }
+}
