@@ -10,14 +10,7 @@ import { MANIFEST_BYTES_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { type EthereumPart, readEthereumPart } from "./chains/ethereum/manifest-part.ts";
 import { readTendermintPart, type TendermintPart } from "./chains/tendermint/manifest-part.ts";
-import {
-  JsonMismatch,
-  member,
-  parseJson,
-  readExactObject,
-  readInteger,
-  readText,
-} from "./json.ts";
+import { JsonMismatch, member, parseJson, readExactObject, readInteger, readText } from "./json.ts";
 import {
   type OverrideConfig,
   type Predecessor,

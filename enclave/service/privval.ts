@@ -3,6 +3,7 @@
 // whose record is not durable, nor look at anything that the parent says of a request.
 
 import { type Refusal, refusal } from "../../shared/errors.ts";
+import { encodePingAnswer } from "../../shared/privval.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { AnswerOf, ENCLAVE_METHODS, ParamsOf } from "../../shared/wire/methods.ts";
 import {
@@ -22,8 +23,8 @@ import type { TendermintChain } from "../core/chains/tendermint/manifest-part.ts
 import { STEP_NUMBERS, type TendermintStep } from "../core/chains/tendermint/position.ts";
 import {
   encodeBytesAnswer,
-  encodePubKeyAnswer,
   encodeProposalAnswer,
+  encodePubKeyAnswer,
   encodeVoteAnswer,
 } from "../core/chains/tendermint/privval-answer.ts";
 import {
@@ -34,10 +35,13 @@ import {
 import { decideRawBytes } from "../core/chains/tendermint/raw-bytes-filter.ts";
 import type { Timestamp } from "../core/chains/tendermint/timestamp.ts";
 import { hasExtension } from "../core/chains/tendermint/vote.ts";
-import { encodePingAnswer } from "../../shared/privval.ts";
 import { MessageKey } from "../keys/signing-key.ts";
 import type { Receipt } from "../state/record-codec.ts";
-import { KEY_TYPES, type TendermintAccount, type TendermintAccounts } from "./tendermint-accounts.ts";
+import {
+  KEY_TYPES,
+  type TendermintAccount,
+  type TendermintAccounts,
+} from "./tendermint-accounts.ts";
 
 type PrivvalParams = ParamsOf<(typeof ENCLAVE_METHODS)["privval"]>;
 type PrivvalAnswer = AnswerOf<(typeof ENCLAVE_METHODS)["privval"]>;
@@ -120,7 +124,11 @@ async function signVote(
   const vote = { ...asked, timestamp: timed.value };
   const signature = release(parts, account, voteSignBytes(vote, chainId));
   if (!signature.ok) return signature;
-  const signatures = { signature: signature.value, extensionSignature: null, unboundSignature: null };
+  const signatures = {
+    signature: signature.value,
+    extensionSignature: null,
+    unboundSignature: null,
+  };
   const isExtended = hasExtension(vote) && !skipExtensionSigning;
   const signed = signedOf(vote, vote.blockId?.hash ?? new Uint8Array(0), isExtended);
   if (!isExtended) return ok({ answer: encodeVoteAnswer(vote, signatures), signed });

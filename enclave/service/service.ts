@@ -234,8 +234,7 @@ class Service {
     const bundle = parseBundle(bytes);
     if (!bundle.ok) return null;
     const { id, keyCount } = bundle.value.header;
-    const isOpen =
-      this.#loadedChain.keyring.hasBundle(id) || this.#parts.storeCredentials.has(id);
+    const isOpen = this.#loadedChain.keyring.hasBundle(id) || this.#parts.storeCredentials.has(id);
     return isOpen ? { bundleId: id.slice(), keyCount } : null;
   }
 

@@ -17,6 +17,8 @@ const schema = z.object({
     tableId: z.string().optional(),
     bootFloor: z.string().optional(),
   }),
+  /** Heights do not follow the clock: there is no floor by it. */
+  tendermint: z.object({}).optional(),
   predecessors: z.array(z.object({ pcr0: hex, pcr1: hex, pcr2: hex, pcr16: hex })).default([]),
 });
 
@@ -40,7 +42,8 @@ export function isSameStore({ state: one }: ManifestFacts, { state: other }: Man
 }
 
 /** Whether an enclave starts with a boot floor unless the state is handed over to it. */
-export function hasBootFloor({ state }: ManifestFacts): boolean {
+export function hasBootFloor({ state, tendermint }: ManifestFacts): boolean {
+  if (tendermint !== undefined) return false;
   return state.kind === "parent" || state.bootFloor !== "off";
 }
 

@@ -131,14 +131,10 @@ export class Takeover implements Succession {
     const next = parseManifestFacts(successor.provisioner.manifest());
     if (present === null || next === null) return err(refusal("MANIFEST_MALFORMED"));
     const presentStatus = this.#predecessor.link.status();
-    const root = presentStatus?.genesisValidatorsRoot ?? null;
-    const nextRoot = status.genesisValidatorsRoot;
-    if (presentStatus === null || root === null || nextRoot === null) {
-      return err(refusal("NOT_READY"));
-    }
+    if (presentStatus === null) return err(refusal("NOT_READY"));
     // The same enclave by another address: it would be drained for good.
     if (isEqualBytes(presentStatus.bootId, status.bootId)) return err(refusal("UPGRADE_SAME"));
-    const isSame = isEqualBytes(root, nextRoot) && isSameStore(present, next);
+    const isSame = isSameNetwork(presentStatus, status) && isSameStore(present, next);
     if (!isSame) return err(refusal("UPGRADE_MISMATCH"));
     const keys = await this.#compareKeys(successor.link);
     return keys.ok ? ok(next) : keys;
@@ -241,6 +237,16 @@ export class Takeover implements Succession {
     }
     closeServed(this.#predecessor);
   }
+}
+
+/** One network of Ethereum, or the same chains. */
+function isSameNetwork(present: EnclaveStatus, next: EnclaveStatus): boolean {
+  const [root, nextRoot] = [present.genesisValidatorsRoot, next.genesisValidatorsRoot];
+  if (root === null || nextRoot === null) {
+    const isChains = root === nextRoot && present.chainIds.length > 0;
+    return isChains && present.chainIds.join() === next.chainIds.join();
+  }
+  return isEqualBytes(root, nextRoot);
 }
 
 function discard(result: Result<unknown, Refusal>): Result<null, Refusal> {

@@ -32,7 +32,13 @@ export class Tour {
   readonly #print: Print;
   #failedCount = 0;
 
-  constructor(layout: Layout, manifest: EthereumManifest, client: SignClient, url: string, print: Print) {
+  constructor(
+    layout: Layout,
+    manifest: EthereumManifest,
+    client: SignClient,
+    url: string,
+    print: Print,
+  ) {
     this.#layout = layout;
     this.#manifest = manifest;
     this.#client = client;

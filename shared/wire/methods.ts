@@ -304,10 +304,7 @@ export const ENCLAVE_METHODS = {
   "consensus.import": method(
     recordField({
       chainId: chainIdField,
-      floors: listField(
-        recordField({ key: keyField, last: positionField }),
-        COMMIT_COUNT_MAX,
-      ),
+      floors: listField(recordField({ key: keyField, last: positionField }), COMMIT_COUNT_MAX),
       isDryRun: flagField,
       reason: countField(255),
     }),

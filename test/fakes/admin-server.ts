@@ -117,6 +117,9 @@ export class FakeAdmin {
       "state.open": refuse,
       attest: refuse,
       sign: refuse,
+      privval: refuse,
+      "consensus.show": refuse,
+      "consensus.import": refuse,
       drain: refuse,
     };
   }
@@ -128,6 +131,7 @@ export class FakeAdmin {
       bootId: new Uint8Array(16),
       manifestDigest: null,
       genesisValidatorsRoot: this.#options.genesisValidatorsRoot,
+      chainIds: [],
       bundleIds: [],
       keyCount: this.#options.keys.length,
       recordCount: this.states.size,

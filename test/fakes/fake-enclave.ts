@@ -150,6 +150,9 @@ export class FakeEnclave {
         this.#answer("state.init", () => ok({ createdCount: keys.length })),
       "state.show": () => this.#answer("state.show", () => ok([])),
       "state.import": () => this.#answer("state.import", () => ok([])),
+      privval: () => this.#answer("privval", () => err(refusal("CHAIN_OTHER"))),
+      "consensus.show": () => this.#answer("consensus.show", () => ok([])),
+      "consensus.import": () => this.#answer("consensus.import", () => ok([])),
       "state.challenge": () =>
         this.#answer("state.challenge", () =>
           this.phase === "Unsealed"
@@ -216,6 +219,7 @@ export class FakeEnclave {
       keyCount: this.keyCount,
       recordCount: 0,
       genesisValidatorsRoot: this.genesisValidatorsRoot,
+      chainIds: [],
       floor: this.#floor(),
       highWatermark: null,
       storeKind: "parent",

@@ -19,6 +19,7 @@ export function fakeStatus(changes: Partial<EnclaveStatus> = {}): EnclaveStatus 
     bootId: new Uint8Array(16),
     manifestDigest: new Uint8Array(48),
     genesisValidatorsRoot: new Uint8Array(32),
+    chainIds: [],
     bundleIds: [],
     keyCount: 2,
     recordCount: 2,

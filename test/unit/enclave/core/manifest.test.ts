@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { publicNetwork } from "../../../../enclave/core/chains/ethereum/public-network.ts";
 import { groupOf } from "../../../../enclave/core/chains/ethereum/manifest-part.ts";
+import { publicNetwork } from "../../../../enclave/core/chains/ethereum/public-network.ts";
 import { parseManifest } from "../../../../enclave/core/manifest.ts";
 import { encodePrefixedHex } from "../../../../shared/bytes/hex.ts";
 import { KEY_COUNT_MAX, MANIFEST_BYTES_MAX } from "../../../../shared/limits.ts";
