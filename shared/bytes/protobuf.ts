@@ -120,8 +120,8 @@ export function readVarint(bytes: Uint8Array, at: number): Read<bigint> | undefi
     if (byte === undefined) return undefined;
     value |= BigInt(byte & 0x7f) << BigInt(7 * index);
     if (byte >= 0x80) continue;
-    const isShortest = byte !== 0 || index === 0;
-    return isShortest && value < U64_END ? { value, end: at + index + 1 } : undefined;
+    // A last byte of zero says nothing: there is a shorter form.
+    return byte !== 0 && value < U64_END ? { value, end: at + index + 1 } : undefined;
   }
   return undefined;
 }

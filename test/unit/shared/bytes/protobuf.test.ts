@@ -74,6 +74,9 @@ test("listed fields are read in any order, others are skipped", () => {
     ["7a020102", []],
     ["7d00000000", []],
     ["0801780179000000000000000078017d00000000", [[1, 1n]]],
+    ["7d000000000801", [[1, 1n]]],
+    // The largest number that a field may have.
+    ["f8ffffff0f01", []],
     ["08ffffffffffffffffff01", [[1, 2n ** 64n - 1n]]],
   ];
   for (const [hex, expected] of rows) assert.deepEqual(parsed(hex), expected, hex);
@@ -84,12 +87,14 @@ test("bytes that are no message, or one in another way, are none", () => {
     // The field itself: cut off, number 0, number beyond 29 bits, a group.
     "08",
     "0001",
-    "80808080100801",
+    "808080801001",
+    "fdffffff1f00000000",
     "0b0c",
     // The value: too long, not the shortest, above 64 bits, cut off.
     "08ffffffffffffffffffff01",
     "088100",
     "08ffffffffffffffffff02",
+    "0880808080808080808002",
     "1164000000000000",
     "1a02ff",
     "1affffffffffffffffff01",
@@ -161,6 +166,26 @@ test("numbers are taken as the type of their field, within its range", () => {
     assert.equal(int64In(values, 1), int64);
     assert.equal(int32In(values, 1), int32);
     assert.equal(uint32In(values, 1), uint32);
+  }
+});
+
+test("varints have seven bits in each byte, the lowest first", () => {
+  const rows: readonly (readonly [bigint, string])[] = [
+    [0n, "00"],
+    [1n, "01"],
+    [127n, "7f"],
+    [128n, "8001"],
+    [129n, "8101"],
+    [255n, "ff01"],
+    [16_383n, "ff7f"],
+    [16_384n, "808001"],
+    [2n ** 64n - 1n, "ffffffffffffffffff01"],
+  ];
+  for (const [value, hex] of rows) {
+    assert.equal(toHex(encodeVarint(value)), hex);
+    assert.deepEqual(readVarint(fromHex(hex), 0), { value, end: hex.length / 2 });
+    assert.deepEqual(readVarint(fromHex(`00${hex}00`), 1), { value, end: 1 + hex.length / 2 });
+    assert.equal(readVarint(fromHex(hex), hex.length / 2), undefined);
   }
 });
 
