@@ -103,8 +103,21 @@ export const ERRORS = {
   ROOT_MISMATCH: { number: 603, text: "the signing root differs from the computed one" },
   NETWORK_MISMATCH: { number: 604, text: "the genesis validators root is not the manifest's" },
   FORK_MISMATCH: { number: 605, text: "the fork version is not the network's at that epoch" },
+  REQUEST_EXTENSION_UNEXPECTED: {
+    number: 606,
+    text: "a vote extension comes with something else than a precommit of a block",
+  },
+  REQUEST_EXTENSION_UNBOUND: {
+    number: 607,
+    text: "a vote extension that names no chain and no height is not signed",
+  },
+  REQUEST_BYTES_CONSENSUS: {
+    number: 608,
+    text: "the bytes could be taken for a vote, a proposal or an extension",
+  },
   FUTURE: { number: 610, text: "the slot or epoch is beyond the trusted clock" },
   HIGH_WATERMARK: { number: 611, text: "the slot or epoch is at or beyond the high watermark" },
+  MAX_HEIGHT: { number: 612, text: "the height is above the maximum of the manifest" },
 
   // 700: the guard
   GUARD_BLOCK_DOUBLE: { number: 700, text: "another block was signed at this slot" },
@@ -114,6 +127,14 @@ export const ERRORS = {
   GUARD_VOTE_SOURCE_BELOW: { number: 712, text: "the source is below the last one signed" },
   GUARD_VOTE_ORDER: { number: 713, text: "the source is not before the target" },
   GUARD_BOOT_FLOOR: { number: 720, text: "below the boot floor: signed from a later slot on" },
+  GUARD_HEIGHT_BELOW: { number: 730, text: "the height is below the last one signed" },
+  GUARD_ROUND_BELOW: { number: 731, text: "the round is below the last one signed at this height" },
+  GUARD_STEP_BELOW: { number: 732, text: "the step is before the last one signed in this round" },
+  GUARD_STEP_DOUBLE: {
+    number: 733,
+    text: "something else was signed at this height, round and step, or may have been",
+  },
+  GUARD_FLOOR: { number: 734, text: "below the floor: signed from a later height or round on" },
 
   // 800: state
   STATE_MISSING: { number: 800, text: "the key has no record; see `redoubt state init`" },
@@ -214,6 +235,12 @@ export const DETAIL_NAMES: Readonly<Partial<Record<ErrorCode, readonly string[]>
   GUARD_VOTE_SOURCE_BELOW: ["source", "signedSource"],
   GUARD_VOTE_ORDER: ["source", "target"],
   GUARD_BOOT_FLOOR: ["slotFrom", "sourceFrom", "targetFrom"],
+  MAX_HEIGHT: ["height", "maxHeight"],
+  GUARD_HEIGHT_BELOW: ["height", "signedHeight"],
+  GUARD_ROUND_BELOW: ["height", "round", "signedRound"],
+  GUARD_STEP_BELOW: ["height", "round", "step", "signedStep"],
+  GUARD_STEP_DOUBLE: ["height", "round", "step"],
+  GUARD_FLOOR: ["heightFrom", "roundFrom", "stepFrom"],
   OVERRIDE_STATE: ["expectedSeq", "seq"],
   OVERRIDE_UNSIGNED: ["needed", "valid"],
   PHASE_REFUSED: ["phase"],

@@ -14,6 +14,13 @@ export const CLIENT_COUNT_MAX = 1024;
 /** One frame between parent and enclave: a body and its envelope. */
 export const FRAME_BYTES_MAX = BODY_BYTES_MAX + 4096;
 
+/** A privval message from a node, which caps nothing that it sends (tendermint.md §1.2). */
+export const PRIVVAL_MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
+/** What every node from v0.34 on reads of an answer; one byte more blocks the connection. */
+export const PRIVVAL_ANSWER_BYTES_MAX = 10_240;
+/** CometBFT's own limit of a vote extension. */
+export const VOTE_EXTENSION_BYTES_MAX = 1024 * 1024;
+
 /** Requests on one link that have no answer yet; one more is answered LINK_BUSY at once. */
 export const IN_FLIGHT_COUNT_MAX = 4096;
 

@@ -1,8 +1,9 @@
 // Protobuf's wire format, as far as Tendermint's messages need it: varints, 64-bit fixed numbers,
 // bytes and nested messages. Which fields there are is the caller's table; what it does not list is
-// skipped, as nodes add fields. It must never take one encoding for two messages: a listed field
-// that comes twice, or in another wire type, refuses the whole.
+// skipped, as nodes add fields, unless the caller wants it refused. It must never take one encoding
+// for two messages: a listed field that comes twice, or in another wire type, refuses the whole.
 
+import { invariant } from "../invariant.ts";
 import { concatBytes } from "./compare.ts";
 
 export type ProtoKind = "varint" | "fixed64" | "bytes";
@@ -10,13 +11,19 @@ export type ProtoKind = "varint" | "fixed64" | "bytes";
 export type ProtoFields = Readonly<Record<number, ProtoKind>>;
 /** A varint or fixed number as the unsigned 64 bits that it is, or a view of the bytes. */
 export type ProtoValue = bigint | Uint8Array;
+/** What a message holds of its listed fields, by number. */
+export type ProtoValues = ReadonlyMap<number, ProtoValue>;
 
 const WIRE_TYPES: Readonly<Record<ProtoKind, number>> = { varint: 0, fixed64: 1, bytes: 2 };
 const FIXED32 = 5;
 const U64_END = 2n ** 64n;
 const VARINT_BYTES_MAX = 10;
-/** Fields of one message, known or not: none of Tendermint's has more than 13. */
-const FIELD_COUNT_MAX = 64;
+const NO_BYTES = new Uint8Array(0);
+/**
+ * Fields of one message, known or not. CometBFT's messages have 13 at most, but a proposal of Sei
+ * lists the key of each of its transactions: some thousand fields that are skipped.
+ */
+export const FIELD_COUNT_MAX = 16_384;
 
 type Read<T> = { readonly value: T; readonly end: number };
 
@@ -24,7 +31,8 @@ type Read<T> = { readonly value: T; readonly end: number };
 export function parseProto(
   bytes: Uint8Array,
   fields: ProtoFields,
-): ReadonlyMap<number, ProtoValue> | undefined {
+  others: "skip" | "refuse" = "skip",
+): ProtoValues | undefined {
   const values = new Map<number, ProtoValue>();
   let at = 0;
   for (let count = 0; at < bytes.length; count++) {
@@ -37,6 +45,7 @@ export function parseProto(
     if (read === undefined) return undefined;
     at = read.end;
     const kind = fields[number];
+    if (kind === undefined && others === "refuse") return undefined;
     if (kind === undefined) continue;
     if (WIRE_TYPES[kind] !== wireType || values.has(number)) return undefined;
     values.set(number, read.value);
@@ -69,16 +78,50 @@ function readValue(bytes: Uint8Array, at: number, wireType: number): Read<ProtoV
   }
 }
 
+/** A field of kind varint or fixed64; zero when it is left out, as proto3 has it. */
+export function numberIn(values: ProtoValues, number: number): bigint {
+  const value = values.get(number) ?? 0n;
+  invariant(typeof value === "bigint", "the field was listed as a number");
+  return value;
+}
+
+/** A field of kind bytes; empty when it is left out. */
+export function bytesIn(values: ProtoValues, number: number): Uint8Array {
+  const value = values.get(number) ?? NO_BYTES;
+  invariant(typeof value !== "bigint", "the field was listed as bytes");
+  return value;
+}
+
+/** An int64 field. */
+export function int64In(values: ProtoValues, number: number): bigint {
+  return BigInt.asIntN(64, numberIn(values, number));
+}
+
+/** An int32 field; undefined for what does not fit. Negative numbers have ten bytes (no zigzag). */
+export function int32In(values: ProtoValues, number: number): number | undefined {
+  const value = int64In(values, number);
+  return BigInt.asIntN(32, value) === value ? Number(value) : undefined;
+}
+
+/** A uint32 field; undefined for what does not fit. */
+export function uint32In(values: ProtoValues, number: number): number | undefined {
+  const value = numberIn(values, number);
+  return value < 2n ** 32n ? Number(value) : undefined;
+}
+
 /** The shortest form of a number below 2^64, and no other. */
 export function readVarint(bytes: Uint8Array, at: number): Read<bigint> | undefined {
+  const first = bytes[at];
+  // Nearly all are below 128: lengths and tags of thousands of skipped fields among them.
+  if (first !== undefined && first < 0x80) return { value: BigInt(first), end: at + 1 };
   let value = 0n;
   for (let index = 0; index < VARINT_BYTES_MAX; index++) {
     const byte = bytes[at + index];
     if (byte === undefined) return undefined;
     value |= BigInt(byte & 0x7f) << BigInt(7 * index);
     if (byte >= 0x80) continue;
-    const isShortest = byte !== 0 || index === 0;
-    return isShortest && value < U64_END ? { value, end: at + index + 1 } : undefined;
+    // A last byte of zero says nothing: there is a shorter form.
+    return byte !== 0 && value < U64_END ? { value, end: at + index + 1 } : undefined;
   }
   return undefined;
 }

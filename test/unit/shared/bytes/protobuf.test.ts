@@ -2,8 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bigInt, assert as check, property, uint8Array } from "fast-check";
 import {
+  bytesIn,
   encodeDelimited,
   encodeVarint,
+  FIELD_COUNT_MAX,
+  int32In,
+  int64In,
+  numberIn,
   type ProtoFields,
   type ProtoValue,
   parseProto,
@@ -12,7 +17,9 @@ import {
   protoMessage,
   protoVarint,
   readVarint,
+  uint32In,
 } from "../../../../shared/bytes/protobuf.ts";
+import { InvariantError } from "../../../../shared/invariant.ts";
 
 const FIELDS: ProtoFields = { 1: "varint", 2: "fixed64", 3: "bytes" };
 
@@ -67,6 +74,9 @@ test("listed fields are read in any order, others are skipped", () => {
     ["7a020102", []],
     ["7d00000000", []],
     ["0801780179000000000000000078017d00000000", [[1, 1n]]],
+    ["7d000000000801", [[1, 1n]]],
+    // The largest number that a field may have.
+    ["f8ffffff0f01", []],
     ["08ffffffffffffffffff01", [[1, 2n ** 64n - 1n]]],
   ];
   for (const [hex, expected] of rows) assert.deepEqual(parsed(hex), expected, hex);
@@ -77,12 +87,14 @@ test("bytes that are no message, or one in another way, are none", () => {
     // The field itself: cut off, number 0, number beyond 29 bits, a group.
     "08",
     "0001",
-    "80808080100801",
+    "808080801001",
+    "fdffffff1f00000000",
     "0b0c",
     // The value: too long, not the shortest, above 64 bits, cut off.
     "08ffffffffffffffffffff01",
     "088100",
     "08ffffffffffffffffff02",
+    "0880808080808080808002",
     "1164000000000000",
     "1a02ff",
     "1affffffffffffffffff01",
@@ -97,9 +109,84 @@ test("bytes that are no message, or one in another way, are none", () => {
   for (const hex of rows) assert.equal(parsed(hex), undefined, hex);
 });
 
-test("a message has 64 fields at most, known or not", () => {
-  assert.deepEqual(parsed("7801".repeat(64)), []);
-  assert.equal(parsed("7801".repeat(65)), undefined);
+test("a message has so many fields at most, known or not", () => {
+  assert.equal(FIELD_COUNT_MAX, 16_384);
+  assert.deepEqual(parsed("7801".repeat(FIELD_COUNT_MAX)), []);
+  assert.deepEqual(parsed(`${"7801".repeat(FIELD_COUNT_MAX - 1)}0801`), [[1, 1n]]);
+  assert.equal(parsed(`${"7801".repeat(FIELD_COUNT_MAX)}0801`), undefined);
+  assert.equal(parsed("7801".repeat(FIELD_COUNT_MAX + 1)), undefined);
+});
+
+test("fields that are not listed refuse the message where the caller wants it so", () => {
+  const rows: readonly (readonly [string, boolean])[] = [
+    ["", true],
+    ["0801", true],
+    ["08011a00", true],
+    ["08017801", false],
+    ["7d00000000", false],
+    ["7a00", false],
+  ];
+  for (const [hex, isMessage] of rows) {
+    assert.equal(parseProto(fromHex(hex), FIELDS, "refuse") !== undefined, isMessage, hex);
+    assert.notEqual(parseProto(fromHex(hex), FIELDS, "skip"), undefined, hex);
+  }
+});
+
+test("a field that is left out is zero or empty, as its kind has it", () => {
+  const none = new Map<number, ProtoValue>();
+  assert.equal(numberIn(none, 1), 0n);
+  assert.equal(int64In(none, 1), 0n);
+  assert.equal(int32In(none, 1), 0);
+  assert.equal(uint32In(none, 1), 0);
+  assert.deepEqual(bytesIn(none, 1), new Uint8Array(0));
+  assert.deepEqual(bytesIn(new Map([[3, Uint8Array.of(7)]]), 3), Uint8Array.of(7));
+});
+
+test("a field is read as what it is listed as, or the program is wrong", () => {
+  assert.throws(() => numberIn(new Map([[1, new Uint8Array(0)]]), 1), InvariantError);
+  assert.throws(() => bytesIn(new Map([[1, 0n]]), 1), InvariantError);
+});
+
+test("numbers are taken as the type of their field, within its range", () => {
+  const rows: readonly (readonly [bigint, bigint, number | undefined, number | undefined])[] = [
+    [0n, 0n, 0, 0],
+    [2n ** 31n - 1n, 2n ** 31n - 1n, 2 ** 31 - 1, 2 ** 31 - 1],
+    [2n ** 31n, 2n ** 31n, undefined, 2 ** 31],
+    [2n ** 32n - 1n, 2n ** 32n - 1n, undefined, 2 ** 32 - 1],
+    [2n ** 32n, 2n ** 32n, undefined, undefined],
+    [2n ** 63n - 1n, 2n ** 63n - 1n, undefined, undefined],
+    [2n ** 63n, -(2n ** 63n), undefined, undefined],
+    [2n ** 64n - 1n, -1n, -1, undefined],
+    [2n ** 64n - 2n ** 31n, -(2n ** 31n), -(2 ** 31), undefined],
+    [2n ** 64n - 2n ** 31n - 1n, -(2n ** 31n) - 1n, undefined, undefined],
+  ];
+  for (const [value, int64, int32, uint32] of rows) {
+    const values = new Map([[1, value]]);
+    assert.equal(numberIn(values, 1), value);
+    assert.equal(int64In(values, 1), int64);
+    assert.equal(int32In(values, 1), int32);
+    assert.equal(uint32In(values, 1), uint32);
+  }
+});
+
+test("varints have seven bits in each byte, the lowest first", () => {
+  const rows: readonly (readonly [bigint, string])[] = [
+    [0n, "00"],
+    [1n, "01"],
+    [127n, "7f"],
+    [128n, "8001"],
+    [129n, "8101"],
+    [255n, "ff01"],
+    [16_383n, "ff7f"],
+    [16_384n, "808001"],
+    [2n ** 64n - 1n, "ffffffffffffffffff01"],
+  ];
+  for (const [value, hex] of rows) {
+    assert.equal(toHex(encodeVarint(value)), hex);
+    assert.deepEqual(readVarint(fromHex(hex), 0), { value, end: hex.length / 2 });
+    assert.deepEqual(readVarint(fromHex(`00${hex}00`), 1), { value, end: 1 + hex.length / 2 });
+    assert.equal(readVarint(fromHex(hex), hex.length / 2), undefined);
+  }
 });
 
 test("every number below 2^64 has one varint, which reads as that number", () => {

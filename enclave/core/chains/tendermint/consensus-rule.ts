@@ -1,0 +1,119 @@
+// CometBFT's rule against signing twice, as FilePV has it (tendermint.md §4.3): height, round and
+// step only go up, and at one step only what was signed there is signed again. It must never
+// compare two different steps by their blocks (a prevote of A and a precommit of B in one round are
+// honest, §0.9), and never treat an unknown root as equal to one that is asked for.
+
+import { isEqualBytes } from "../../../../shared/bytes/compare.ts";
+import { type Refusal, refusal } from "../../../../shared/errors.ts";
+import type { Rule, Verdict } from "../../rule.ts";
+import {
+  encodeTendermintRecord,
+  parseTendermintRecord,
+  type SignedStep,
+  type TendermintFloor,
+  type TendermintRecord,
+  unreceipted,
+  withoutRoot,
+} from "./consensus-record.ts";
+import { comparePositions, type Position } from "./position.ts";
+import type { Timestamp } from "./timestamp.ts";
+
+/** What a vote or a proposal would add to the record; both are claims as they are. */
+export type TendermintClaim = Position & { readonly timestamp: Timestamp };
+
+type TendermintVerdict = Verdict<TendermintRecord>;
+
+/** The root is that of the vote or proposal without its time, as `voteRoot` makes it. */
+export const tendermintRule: Rule<TendermintRecord, TendermintClaim, TendermintFloor> = {
+  empty: { last: null },
+  decide: decideStep,
+  isSuccessor: ({ last: earlier }, { last: later }) => isStepSuccessor(earlier, later),
+  join: (raised, stored) => ({ last: joinSteps(raised.last, stored.last) }),
+  encode: encodeTendermintRecord,
+  parse: parseTendermintRecord,
+};
+
+function decideStep(
+  { last }: TendermintRecord,
+  claim: TendermintClaim,
+  root: Uint8Array,
+  floor: TendermintFloor,
+): TendermintVerdict {
+  if (last !== null && comparePositions(claim, last) < 0) return refuse(belowRefusal(claim, last));
+  const { height, round, step, timestamp } = claim;
+  const isRepeat = last !== null && comparePositions(claim, last) === 0;
+  if (isRepeat && !isSameRoot(last.root, root)) {
+    return refuse(refusal("GUARD_STEP_DOUBLE", height, round, step));
+  }
+  // A repeat is no exception from the floor: a store that is rolled back may hold two authentic
+  // records with different roots for one step of an earlier boot (docs/safety.md).
+  if (comparePositions(claim, floor) < 0) {
+    return refuse(refusal("GUARD_FLOOR", floor.height, floor.round, floor.step));
+  }
+  if (isRepeat && last.isUnreceipted !== true) return { kind: "repeat" };
+  // One root keeps the time that it was first recorded with: whoever reads the record while a
+  // write of it is under way signs the same bytes.
+  const signed = { height, round, step, root, timestamp: isRepeat ? last.timestamp : timestamp };
+  return { kind: "approve", record: { last: signed } };
+}
+
+function belowRefusal({ height, round, step }: Position, last: Position): Refusal {
+  if (height !== last.height) return refusal("GUARD_HEIGHT_BELOW", height, last.height);
+  if (round !== last.round) return refusal("GUARD_ROUND_BELOW", height, round, last.round);
+  return refusal("GUARD_STEP_BELOW", height, round, step, last.step);
+}
+
+function refuse(why: Refusal): TendermintVerdict {
+  return { kind: "refuse", refusal: why };
+}
+
+/** An unknown root is the same as none. */
+function isSameRoot(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a !== null && b !== null && isEqualBytes(a, b);
+}
+
+/**
+ * At one position a root may be forgotten, which refuses more; it may not become another. Its time
+ * may: two votes that differ in nothing else are no evidence (`types/evidence.go`).
+ */
+function isStepSuccessor(earlier: SignedStep | null, later: SignedStep | null): boolean {
+  if (earlier === null) return true;
+  if (later === null) return false;
+  const order = comparePositions(later, earlier);
+  if (order !== 0) return order > 0;
+  return later.root === null || isSameRoot(earlier.root, later.root);
+}
+
+function joinSteps(raised: SignedStep | null, stored: SignedStep | null): SignedStep | null {
+  if (raised === null) return stored;
+  if (stored === null) return unreceipted(raised);
+  const order = comparePositions(raised, stored);
+  if (order > 0) return unreceipted(raised);
+  // Two roots at one position: neither is repeated.
+  return order < 0 || isSameRoot(raised.root, stored.root) ? stored : withoutRoot(stored);
+}
+
+/**
+ * The time that the signature of a claim states, by the record that approved or repeated it: a vote
+ * keeps that of its first signature, as peers would take another for a fault (§4.3). A proposal has
+ * its own each time, because nodes keep theirs whatever the answer says (§0.5). Null when the
+ * record is of something else, and nothing may be signed by it.
+ */
+export function timeToSign(
+  { last }: TendermintRecord,
+  claim: TendermintClaim,
+  root: Uint8Array,
+): Timestamp | null {
+  if (last === null || comparePositions(last, claim) !== 0) return null;
+  if (!isSameRoot(last.root, root)) return null;
+  return claim.step === "proposal" ? claim.timestamp : last.timestamp;
+}
+
+/**
+ * Null when the claim is not above the manifest's last height, or there is none: so that a chain
+ * that is forked or upgraded by hand stops where its operators agreed.
+ */
+export function decideMaxHeight(maxHeight: bigint | null, { height }: Position): Refusal | null {
+  if (maxHeight === null || height <= maxHeight) return null;
+  return refusal("MAX_HEIGHT", height, maxHeight);
+}

@@ -1,0 +1,187 @@
+// What records hold, how imports raise them and how they lie in bytes; what is decided against them
+// is in consensus-rule.test.ts.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  encodeTendermintRecord,
+  highestFloor,
+  type ImportedPosition,
+  maximaBelow,
+  NO_FLOOR,
+  parseTendermintRecord,
+  raiseTendermintRecord,
+  recordOfMaxima,
+  type SignedStep,
+  type TendermintRecord,
+  unreceipted,
+  withoutRoot,
+} from "../../../../../../enclave/core/chains/tendermint/consensus-record.ts";
+import { tendermintRule } from "../../../../../../enclave/core/chains/tendermint/consensus-rule.ts";
+import {
+  comparePositions,
+  HEIGHT_MAX,
+  type Position,
+  positionAfter,
+  ROUND_MAX,
+  type TendermintStep,
+} from "../../../../../../enclave/core/chains/tendermint/position.ts";
+import { ZERO_TIME } from "../../../../../../enclave/core/chains/tendermint/timestamp.ts";
+import { fromHex, hexOf, TIME } from "../../../../../fakes/privval-node.ts";
+
+const A = new Uint8Array(32).fill(0xaa);
+const EMPTY: TendermintRecord = { last: null };
+const at = (height: bigint, round: number, step: TendermintStep): Position => ({
+  height,
+  round,
+  step,
+});
+const SIGNED: SignedStep = { ...at(100n, 2, "prevote"), root: A, timestamp: TIME };
+const NO_TIME = { seconds: 0n, nanos: 0 };
+
+const u64 = (value: bigint) => BigInt.asUintN(64, value).toString(16).padStart(16, "0");
+const u32 = (value: number) => value.toString(16).padStart(8, "0");
+const ZERO_ROOT = "00".repeat(32);
+const ROOT_A = "aa".repeat(32);
+
+test("a record's bytes have this layout, whatever version of the program reads them", () => {
+  const time = `${u64(TIME.seconds)}${u32(TIME.nanos)}`;
+  const rows: readonly (readonly [TendermintRecord, string])[] = [
+    [EMPTY, "00".repeat(58)],
+    [{ last: SIGNED }, `03${u64(100n)}${u32(2)}02${ROOT_A}${time}`],
+    [{ last: unreceipted(SIGNED) }, `07${u64(100n)}${u32(2)}02${ROOT_A}${time}`],
+    [
+      { last: { ...SIGNED, step: "proposal", timestamp: ZERO_TIME } },
+      `03${u64(100n)}${u32(2)}01${ROOT_A}${u64(-62_135_596_800n)}${u32(0)}`,
+    ],
+    [
+      { last: withoutRoot(at(HEIGHT_MAX, ROUND_MAX, "precommit")) },
+      `01${u64(HEIGHT_MAX)}${u32(ROUND_MAX)}03${ZERO_ROOT}${u64(0n)}${u32(0)}`,
+    ],
+    // A root that is zero is a root.
+    [
+      { last: { ...SIGNED, root: new Uint8Array(32), timestamp: NO_TIME } },
+      `03${u64(100n)}${u32(2)}02${ZERO_ROOT}${u64(0n)}${u32(0)}`,
+    ],
+  ];
+  for (const [record, hex] of rows) {
+    const bytes = encodeTendermintRecord(record);
+    assert.equal(hexOf(bytes), hex);
+    assert.deepEqual(parseTendermintRecord(bytes), record);
+    // Where the bytes lie does not matter.
+    assert.deepEqual(parseTendermintRecord(fromHex(`ff${hex}ff`).subarray(1, 59)), record);
+  }
+});
+
+test("a record that was parsed keeps nothing of the bytes", () => {
+  const bytes = encodeTendermintRecord({ last: SIGNED });
+  const record = parseTendermintRecord(bytes);
+  bytes.fill(0);
+  assert.deepEqual(record, { last: SIGNED });
+});
+
+/** What is parsed of the bytes with one of them exchanged. */
+function changed(bytes: Uint8Array, place: number, value: number): TendermintRecord | undefined {
+  const copy = bytes.slice();
+  copy[place] = value;
+  return parseTendermintRecord(copy);
+}
+
+test("nothing else parses: other lengths, flags, steps, times, or bytes of what is absent", () => {
+  const whole = encodeTendermintRecord({ last: SIGNED });
+  assert.equal(parseTendermintRecord(new Uint8Array(0)), undefined);
+  assert.equal(parseTendermintRecord(whole.subarray(1)), undefined);
+  assert.equal(parseTendermintRecord(whole.subarray(0, 57)), undefined);
+  assert.equal(parseTendermintRecord(new Uint8Array([...whole, 0])), undefined);
+  for (let place = 0; place < 58; place++) {
+    const empty = new Uint8Array(58);
+    assert.equal(changed(empty, place, place === 0 ? 8 : 1), undefined, `byte ${place}`);
+  }
+  // All flags but those that a record with a root may have; with 1 its root would be in the way.
+  for (let flags = 0; flags < 256; flags++) {
+    const isRecord = flags === 3 || flags === 7;
+    assert.equal(changed(whole, 0, flags) !== undefined, isRecord, `flags ${flags}`);
+  }
+  const bare = encodeTendermintRecord({ last: withoutRoot(SIGNED) });
+  for (const flags of [0, 4, 5, 8, 9]) assert.equal(changed(bare, 0, flags), undefined);
+  for (const step of [0, 4, 255]) assert.equal(changed(whole, 13, step), undefined);
+  for (const place of [14, 45, 46, 57]) assert.equal(changed(bare, place, 1), undefined);
+  // Before year 1, after 9999, and a billion nanoseconds.
+  assert.equal(changed(whole, 46, 0x80), undefined);
+  assert.equal(changed(whole, 46, 0x7f), undefined);
+  assert.equal(changed(whole, 54, 0xff), undefined);
+});
+
+test("an import raises what is below it, forgets what was signed there, and lowers nothing", () => {
+  const record = { last: SIGNED };
+  const rows: readonly (readonly [TendermintRecord, ImportedPosition, TendermintRecord])[] = [
+    [EMPTY, null, EMPTY],
+    [record, null, record],
+    [EMPTY, at(1n, 0, "proposal"), { last: withoutRoot(at(1n, 0, "proposal")) }],
+    [record, at(99n, ROUND_MAX, "precommit"), record],
+    [record, at(100n, 1, "precommit"), record],
+    [record, at(100n, 2, "proposal"), record],
+    [record, at(100n, 2, "prevote"), record],
+    [record, at(100n, 2, "precommit"), { last: withoutRoot(at(100n, 2, "precommit")) }],
+    [record, at(100n, 3, "proposal"), { last: withoutRoot(at(100n, 3, "proposal")) }],
+    [record, at(101n, 0, "proposal"), { last: withoutRoot(at(101n, 0, "proposal")) }],
+  ];
+  for (const [before, imported, after] of rows) {
+    const raised = raiseTendermintRecord(before, imported);
+    assert.deepEqual(raised, after);
+    assert(tendermintRule.isSuccessor(before, raised));
+  }
+});
+
+test("a position without a root keeps nothing of what was signed there", () => {
+  assert.deepEqual(withoutRoot(unreceipted(SIGNED)), {
+    ...at(100n, 2, "prevote"),
+    root: null,
+    timestamp: NO_TIME,
+  });
+});
+
+test("only a root can lack its receipt", () => {
+  assert.deepEqual(unreceipted(SIGNED), { ...SIGNED, isUnreceipted: true });
+  const bare = withoutRoot(SIGNED);
+  assert.equal(unreceipted(bare), bare);
+});
+
+test("below no floor lies no place at all", () => {
+  assert.deepEqual(NO_FLOOR, at(0n, 0, "proposal"));
+});
+
+test("the higher of two floors is the later place", () => {
+  const low = at(5n, 9, "precommit");
+  const high = at(6n, 0, "proposal");
+  assert.deepEqual(highestFloor(low, high), high);
+  assert.deepEqual(highestFloor(high, low), high);
+  assert.deepEqual(highestFloor(NO_FLOOR, low), low);
+  assert.deepEqual(highestFloor(low, { ...low }), low);
+});
+
+test("below a floor lies the place before it, and below the first one nothing", () => {
+  const rows: readonly (readonly [Position, ImportedPosition])[] = [
+    [NO_FLOOR, null],
+    [at(1n, 0, "proposal"), null],
+    [at(1n, 0, "prevote"), at(1n, 0, "proposal")],
+    [at(7n, 1, "proposal"), at(7n, 0, "precommit")],
+    [at(7n, 0, "proposal"), at(6n, ROUND_MAX, "precommit")],
+  ];
+  for (const [floor, maxima] of rows) assert.deepEqual(maximaBelow(floor), maxima);
+});
+
+test("the record of maxima states them without a root, and its floor is just above", () => {
+  assert.deepEqual(recordOfMaxima(null), { record: EMPTY, floor: NO_FLOOR });
+  for (const maxima of [
+    at(1n, 0, "proposal"),
+    at(7n, 3, "precommit"),
+    at(7n, ROUND_MAX, "precommit"),
+  ]) {
+    const { record, floor } = recordOfMaxima(maxima);
+    assert.deepEqual(record, { last: withoutRoot(maxima) });
+    assert.deepEqual(floor, positionAfter(maxima));
+    assert(comparePositions(floor, maxima) > 0);
+    assert.deepEqual(maximaBelow(floor), maxima);
+  }
+});
