@@ -4,7 +4,8 @@
 
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import type { ConsensusState, ENCLAVE_METHODS, ParamsOf } from "../../shared/wire/methods.ts";
+import type { ConsensusState } from "../../shared/wire/consensus-methods.ts";
+import type { ENCLAVE_METHODS, ParamsOf } from "../../shared/wire/methods.ts";
 import { raiseTendermintRecord } from "../core/chains/tendermint/consensus-record.ts";
 import { tendermintRule } from "../core/chains/tendermint/consensus-rule.ts";
 import {

@@ -11,6 +11,7 @@ import {
   proposalRoot,
   proposalSignBytes,
   rawBytesSignBytes,
+  UNBOUND_EXTENSION_SIGN_BYTES,
   voteRoot,
   voteSignBytes,
 } from "../core/chains/tendermint/canonical.ts";
@@ -134,8 +135,8 @@ async function signVote(
   if (!isExtended) return ok({ answer: encodeVoteAnswer(vote, signatures), signed });
   const extension = release(parts, account, extensionSignBytes(vote, chainId));
   if (!extension.ok) return extension;
-  // v2 has a second one, which is empty: parsing refuses any other.
-  const unbound = release(parts, account, new Uint8Array(0));
+  // v2 demands one of its second extension too, which is empty: parsing refuses any other.
+  const unbound = release(parts, account, UNBOUND_EXTENSION_SIGN_BYTES);
   if (!unbound.ok) return unbound;
   const answer = encodeVoteAnswer(vote, {
     ...signatures,

@@ -4,7 +4,7 @@ import { encodeHex } from "../../shared/bytes/hex.ts";
 import { refusal } from "../../shared/errors.ts";
 import { err, ok } from "../../shared/result.ts";
 import type { Scheme } from "../../shared/scheme.ts";
-import type { ConsensusState } from "../../shared/wire/methods.ts";
+import type { ConsensusState } from "../../shared/wire/consensus-methods.ts";
 import {
   highestFloor,
   type TendermintFloor,

@@ -5,7 +5,7 @@
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import { NO_FLOOR } from "../core/chains/tendermint/consensus-record.ts";
+import { NO_FLOOR, type TendermintFloor } from "../core/chains/tendermint/consensus-record.ts";
 import { tendermintRule } from "../core/chains/tendermint/consensus-rule.ts";
 import type { TendermintManifest } from "../core/manifest.ts";
 import type { StateStore } from "../core/ports.ts";
@@ -64,8 +64,7 @@ export class TendermintService implements ChainService {
   }
 
   add(bundle: OpenedBundle): Promise<Result<null, Refusal>> {
-    const chooseFloor = () => Promise.resolve(ok(NO_FLOOR));
-    return this.#accounts.add(bundle, this.#store === null ? null : chooseFloor);
+    return this.#accounts.add(bundle, this.#store === null ? null : chooseNoFloor);
   }
 
   retain(bundleIds: readonly Uint8Array[]): Promise<number> {
@@ -92,4 +91,8 @@ export class TendermintService implements ChainService {
     invariant(this.#store !== null, "what is changed is so after the state is open");
     return { accounts: this.#accounts, store: this.#store, nowMs: this.#nowMs };
   }
+}
+
+function chooseNoFloor(): Promise<Result<TendermintFloor, Refusal>> {
+  return Promise.resolve(ok(NO_FLOOR));
 }

@@ -24,6 +24,8 @@ const ADMIN_METHODS = {
   "state.import": ENCLAVE_METHODS["state.import"],
   "state.retire": ENCLAVE_METHODS["state.retire"],
   "state.override": ENCLAVE_METHODS["state.override"],
+  "consensus.show": ENCLAVE_METHODS["consensus.show"],
+  "consensus.import": ENCLAVE_METHODS["consensus.import"],
   ...PARENT_METHODS,
 } as const;
 
@@ -49,6 +51,8 @@ export async function startAdmin(
     "state.show": (params) => call("state.show", params, ADMIN_DEADLINE_MS),
     "state.init": (params) => call("state.init", params, ADMIN_DEADLINE_MS),
     "state.import": (params) => call("state.import", params, ADMIN_DEADLINE_MS),
+    "consensus.show": (params) => call("consensus.show", params, ADMIN_DEADLINE_MS),
+    "consensus.import": (params) => call("consensus.import", params, ADMIN_DEADLINE_MS),
     "state.retire": async (params) => {
       const retired = await call("state.retire", params, ADMIN_DEADLINE_MS);
       if (!retired.ok) return retired;

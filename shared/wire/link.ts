@@ -15,7 +15,8 @@ import {
 import { err, type Result } from "../result.ts";
 import { FRAME_HEAD_BYTES, FrameReader, writeFrameHead } from "./frame.ts";
 import { answerItem, parseAnswer, parseRequest, requestItem, type WireRequest } from "./message.ts";
-import type { AnswerOf, Method, Methods, ParamsOf } from "./methods.ts";
+import type { Method } from "./method.ts";
+import type { AnswerOf, Methods, ParamsOf } from "./methods.ts";
 
 /** What a link needs of a stream; a Node socket is one. */
 export interface ByteStream {

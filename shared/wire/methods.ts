@@ -17,18 +17,16 @@ import {
   OPERATOR_COUNT_MAX,
   OVERRIDE_ORDER_BYTES_MAX,
   PAGE_COUNT_MAX,
-  PRIVVAL_ANSWER_BYTES_MAX,
-  PRIVVAL_MESSAGE_BYTES_MAX,
   RECEIPT_BYTES_MAX,
   RECEIPT_PAGE_COUNT_MAX,
   RECORD_BYTES_MAX,
   RETIRE_COUNT_MAX,
 } from "../limits.ts";
 import { OPERATION_MASK_MAX } from "../operation.ts";
+import { CONSENSUS_METHODS, chainIdField } from "./consensus-methods.ts";
 import {
   bytesField,
   countField,
-  type Field,
   flagField,
   listField,
   nullableField,
@@ -37,22 +35,9 @@ import {
   u64Field,
   type ValueOf,
 } from "./field.ts";
-
-export type Method<Params, Answer> = {
-  readonly params: Field<Params>;
-  readonly answer: Field<Answer>;
-};
-
-function method<Params, Answer>(
-  params: Field<Params>,
-  answer: Field<Answer>,
-): Method<Params, Answer> {
-  return { params, answer };
-}
+import { keyField, type Method, method } from "./method.ts";
 
 const nothing = recordField({});
-/** A public key of any scheme. */
-const keyField = bytesField(1, 200);
 const digestField = bytesField(48, 48);
 /** Of a boot, or of a bundle. */
 const idField = bytesField(16, 16);
@@ -101,27 +86,6 @@ const importedFloorField = recordField({
   blockSlot: nullableField(u64Field),
   source: nullableField(u64Field),
   target: nullableField(u64Field),
-});
-
-/** CometBFT's `MaxChainIDLen`. */
-const chainIdField = textField(50);
-const int32Field = countField(2 ** 31 - 1);
-
-/** What was signed last, or would be: 1 is a proposal, 2 a prevote, 3 a precommit. */
-const positionField = recordField({ height: u64Field, round: int32Field, step: countField(3) });
-
-/** As `ethereumStateField`, of a Tendermint chain's key. */
-const consensusStateField = recordField({
-  key: keyField,
-  chainId: chainIdField,
-  hasRecord: flagField,
-  isRetired: flagField,
-  seq: countField(),
-  head: bytesField(32, 32),
-  /** Null where nothing was signed yet. */
-  last: nullableField(positionField),
-  /** What was signed there, but for its time; null when it is not known. */
-  root: nullableField(bytesField(32, 32)),
 });
 
 /** What the parent asks of the enclave. */
@@ -273,43 +237,7 @@ export const ENCLAVE_METHODS = {
     }),
     recordField({ kind: countField(31), signature: bytesField(1, 256) }),
   ),
-  /**
-   * Answers one privval message of a chain's node (a protobuf `Message` without its length), as it
-   * is to be sent back. `key` is null where the chain has one loaded key only. `signed` says what
-   * was signed, for logs and metrics.
-   */
-  privval: method(
-    recordField({
-      chainId: chainIdField,
-      key: nullableField(keyField),
-      message: bytesField(1, PRIVVAL_MESSAGE_BYTES_MAX),
-    }),
-    recordField({
-      answer: bytesField(1, PRIVVAL_ANSWER_BYTES_MAX),
-      signed: nullableField(
-        recordField({
-          position: positionField,
-          /** Empty for nil. */
-          blockHash: bytesField(0, 32),
-          hasExtension: flagField,
-        }),
-      ),
-    }),
-  ),
-  "consensus.show": method(
-    recordField({ keys: listField(keyField, PAGE_COUNT_MAX) }),
-    listField(consensusStateField, PAGE_COUNT_MAX),
-  ),
-  /** As `state.import`, for keys of one chain. */
-  "consensus.import": method(
-    recordField({
-      chainId: chainIdField,
-      floors: listField(recordField({ key: keyField, last: positionField }), COMMIT_COUNT_MAX),
-      isDryRun: flagField,
-      reason: countField(255),
-    }),
-    listField(consensusStateField, COMMIT_COUNT_MAX),
-  ),
+  ...CONSENSUS_METHODS,
   /** Answers when nothing is in flight any more; nothing is signed afterwards. */
   drain: method(nothing, nothing),
   /**
@@ -378,7 +306,6 @@ export type EnclaveMethod = keyof typeof ENCLAVE_METHODS;
 export type ParamsOf<M> = M extends { readonly params: infer F } ? ValueOf<F> : never;
 export type AnswerOf<M> = M extends { readonly answer: infer F } ? ValueOf<F> : never;
 
-export type ConsensusState = ValueOf<typeof consensusStateField>;
 export type EthereumState = ValueOf<typeof ethereumStateField>;
 export type ImportedFloorOfKey = ValueOf<typeof importedFloorField>;
 

@@ -120,6 +120,7 @@ export class FakeAdmin {
       privval: refuse,
       "consensus.show": refuse,
       "consensus.import": refuse,
+
       drain: refuse,
     };
   }

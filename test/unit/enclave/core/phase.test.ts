@@ -34,6 +34,9 @@ const ANSWERS: Readonly<Record<EnclaveMethod, string>> = {
   "keys.list": ".+++..",
   attest: ".+++..",
   sign: "...+..",
+  privval: "...+..",
+  "consensus.show": "...+..",
+  "consensus.import": "...+..",
   drain: "...++.",
   "state.handover": "....+.",
 };

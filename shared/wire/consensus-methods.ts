@@ -1,0 +1,83 @@
+// What the parent asks of an enclave that signs for Tendermint chains: part of ENCLAVE_METHODS.
+
+import {
+  COMMIT_COUNT_MAX,
+  PAGE_COUNT_MAX,
+  PRIVVAL_ANSWER_BYTES_MAX,
+  PRIVVAL_MESSAGE_BYTES_MAX,
+} from "../limits.ts";
+import {
+  bytesField,
+  countField,
+  flagField,
+  listField,
+  nullableField,
+  recordField,
+  textField,
+  u64Field,
+  type ValueOf,
+} from "./field.ts";
+import { keyField, method } from "./method.ts";
+
+/** CometBFT's `MaxChainIDLen`. */
+export const chainIdField = textField(50);
+const int32Field = countField(2 ** 31 - 1);
+
+/** What was signed last, or would be: 1 is a proposal, 2 a prevote, 3 a precommit. */
+const positionField = recordField({ height: u64Field, round: int32Field, step: countField(3) });
+
+/** As `ethereumStateField`, of a Tendermint chain's key. */
+const consensusStateField = recordField({
+  key: keyField,
+  chainId: chainIdField,
+  hasRecord: flagField,
+  isRetired: flagField,
+  seq: countField(),
+  head: bytesField(32, 32),
+  /** Null where nothing was signed yet. */
+  last: nullableField(positionField),
+  /** What was signed there, but for its time; null when it is not known. */
+  root: nullableField(bytesField(32, 32)),
+});
+
+export const CONSENSUS_METHODS = {
+  /**
+   * Answers one privval message of a chain's node (a protobuf `Message` without its length), as it
+   * is to be sent back. `key` is null where the chain has one loaded key only. `signed` says what
+   * was signed, for logs and metrics.
+   */
+  privval: method(
+    recordField({
+      chainId: chainIdField,
+      key: nullableField(keyField),
+      message: bytesField(1, PRIVVAL_MESSAGE_BYTES_MAX),
+    }),
+    recordField({
+      answer: bytesField(1, PRIVVAL_ANSWER_BYTES_MAX),
+      signed: nullableField(
+        recordField({
+          position: positionField,
+          /** Empty for nil. */
+          blockHash: bytesField(0, 32),
+          hasExtension: flagField,
+        }),
+      ),
+    }),
+  ),
+  "consensus.show": method(
+    recordField({ keys: listField(keyField, PAGE_COUNT_MAX) }),
+    listField(consensusStateField, PAGE_COUNT_MAX),
+  ),
+  /** As `state.import`, for keys of one chain. */
+  "consensus.import": method(
+    recordField({
+      chainId: chainIdField,
+      floors: listField(recordField({ key: keyField, last: positionField }), COMMIT_COUNT_MAX),
+      isDryRun: flagField,
+      reason: countField(255),
+    }),
+    listField(consensusStateField, COMMIT_COUNT_MAX),
+  ),
+} as const;
+
+export type ConsensusState = ValueOf<typeof consensusStateField>;

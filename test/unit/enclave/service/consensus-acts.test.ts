@@ -1,0 +1,56 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ConsensusRig, VALIDATOR } from "../../../fakes/consensus-rig.ts";
+import { CHAIN, voteRequest } from "../../../fakes/privval-node.ts";
+import { KEY_A } from "../../../fakes/service-rig.ts";
+
+const PRECOMMIT = { height: 100n, round: 7, step: 3 };
+
+function floorsOf(last: typeof PRECOMMIT, key = VALIDATOR.publicKey) {
+  return { chainId: CHAIN, floors: [{ key, last }], isDryRun: false, reason: 0 };
+}
+
+async function raise(rig: ConsensusRig, change: Partial<ReturnType<typeof floorsOf>>) {
+  const asked = { ...floorsOf(PRECOMMIT), ...change };
+  const answer = await rig.enclave.call("consensus.import", asked);
+  return answer.ok ? answer.value.map(({ last }) => last) : answer.error.code;
+}
+
+test("an import says where signing went on: what is there is neither repeated nor passed below", async () => {
+  const rig = await ConsensusRig.serve();
+  assert.deepEqual(await raise(rig, {}), [PRECOMMIT]);
+  assert.equal(await rig.askFor("vote", voteRequest()), "GUARD_STEP_DOUBLE");
+  assert.equal(await rig.askFor("vote", voteRequest({ 3: 6 })), "GUARD_ROUND_BELOW");
+  assert(typeof (await rig.askFor("vote", voteRequest({ 3: 8 }))) !== "string");
+  const { last, root, hasRecord } = await rig.state();
+  assert.deepEqual([last, hasRecord], [{ ...PRECOMMIT, round: 8 }, true]);
+  assert.notEqual(root, null);
+});
+
+test("an import only raises, and a dry run changes nothing", async () => {
+  const rig = await ConsensusRig.serve();
+  assert(typeof (await rig.askFor("vote", voteRequest())) !== "string");
+  const before = await rig.state();
+  assert.deepEqual(await raise(rig, floorsOf({ height: 99n, round: 9, step: 3 })), [PRECOMMIT]);
+  assert.deepEqual(await raise(rig, floorsOf(PRECOMMIT)), [PRECOMMIT]);
+  const higher = { height: 200n, round: 0, step: 1 };
+  const dry = { ...floorsOf(higher), isDryRun: true };
+  assert.deepEqual(await raise(rig, dry), [higher]);
+  assert.deepEqual(await rig.state(), before);
+});
+
+test("an import of what no node can have signed is refused whole", async () => {
+  const rig = await ConsensusRig.serve();
+  const rows: readonly (readonly [Partial<ReturnType<typeof floorsOf>>, string])[] = [
+    [floorsOf({ ...PRECOMMIT, height: 0n }), "PARAMS_MALFORMED"],
+    [floorsOf({ ...PRECOMMIT, height: 2n ** 63n }), "PARAMS_MALFORMED"],
+    [floorsOf({ ...PRECOMMIT, step: 0 }), "PARAMS_MALFORMED"],
+    [{ chainId: "other-1" }, "INTERCHANGE_NETWORK"],
+    [{ reason: 2 }, "PARAMS_MALFORMED"],
+  ];
+  for (const [change, code] of rows) assert.equal(await raise(rig, change), code);
+  assert.equal((await rig.state()).last, null);
+  const last = { ...PRECOMMIT, height: 2n ** 63n - 1n };
+  assert.deepEqual(await raise(rig, { ...floorsOf(last), isDryRun: true }), [last]);
+  assert.deepEqual(await raise(rig, floorsOf(PRECOMMIT, KEY_A.publicKey)), []);
+});
