@@ -5,9 +5,10 @@
 // which v1.0.1 corrected), nor take a scalar that blst refuses: the other library reduces numbers
 // above the group order without a word.
 //
-// A signer reads the secret from the arena each time. The library makes bigints of it, which can't
-// be overwritten and lie in the heap until the collector reuses it; it multiplies without branches
-// on secrets, but bigints promise nothing about time beyond that.
+// A signer reads the secret from the arena each time, and blst's copy goes with the collector once
+// the key is open. @noble/curves makes bigints of the secret, which can't be overwritten and lie in
+// the heap until the collector reuses it; it multiplies without branches on secrets, but bigints
+// promise nothing about time beyond that.
 
 import { SecretKey } from "@chainsafe/blst";
 import { bls12_381 as curve } from "@noble/curves/bls12-381.js";
