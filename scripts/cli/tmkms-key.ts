@@ -31,7 +31,7 @@ export function parseTmkmsKey(
 ): Result<OpenedMessageKey, TmkmsKeyFault> {
   if (bytes.length > TMKMS_KEY_BYTES_MAX) return err("malformed tmkms key");
   let end = bytes.length;
-  while (end > 0 && isSpace(bytes[end - 1])) end -= 1;
+  while (isSpace(bytes[end - 1])) end -= 1;
   const decoded = parseSecretBase64(bytes.subarray(0, end));
   if (decoded === null) return err("malformed tmkms key");
   try {

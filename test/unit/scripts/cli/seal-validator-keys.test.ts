@@ -120,6 +120,56 @@ test("a folder is read as a whole: keys are sealed, and what is no key is listed
   assert.equal((await b.keysOf(b.out)).keyCount, 1);
 });
 
+test("a damaged key in a folder is a failure, and is not ignored", async (t) => {
+  const b = await bench(t);
+  await write(b, "config/a.json", JSON.stringify(ED.file).padEnd(VALIDATOR_KEY_BYTES_MAX));
+  await write(b, "config/b.json", { ...BLS.file, address: ED.address });
+  await write(b, "config/c.json", JSON.stringify(SECP.file).slice(0, -1));
+  await mkdir(join(b.dir, "config", "d.json"));
+  const { code, report } = await seal(b, "--validator-keys", join(b.dir, "config"));
+  assert.deepEqual([code, report.isSealed], [1, false]);
+  assert.deepEqual(
+    report.keystores.map(({ status, reason }) => [status, reason]),
+    [
+      ["sealed", undefined],
+      ["failed", "address is not that of the public key"],
+      ["failed", "malformed validator key"],
+      ["failed", "unreadable"],
+    ],
+  );
+});
+
+test("nothing is sealed without a key, and KMS is not asked", async (t) => {
+  const b = await bench(t);
+  await write(b, "config/genesis.json", {});
+  const { code, report } = await seal(b, "--validator-keys", join(b.dir, "config"));
+  assert.deepEqual([code, report.isSealed, report.error === null], [1, false, false]);
+  assert.equal(report.keystores[0]?.status, "ignored");
+  assert.equal(b.kms.generateCount, 0);
+});
+
+test("none of several bundles overwrites a file, and none is written without the others", async (t) => {
+  const b = await bench(t);
+  const keys = await Promise.all(
+    [ED, BLS].map(({ file }, index) => write(b, `${index}.json`, file)),
+  );
+  const taken = await write(b, "keys-002.bundle", "something else");
+  const args = [...keys.flatMap((path) => ["--validator-keys", path]), "--keys-per-bundle", "1"];
+  const { code, report } = await seal(b, ...args);
+  assert.deepEqual([code, report.isSealed], [1, false]);
+  assert.equal(await readFile(taken, "utf8"), "something else");
+  assert.deepEqual((await readdir(b.dir)).sort(), ["0.json", "1.json", "keys-002.bundle"]);
+});
+
+test("a bundle that can't be written is not sealed", async (t) => {
+  const b = await bench(t);
+  const path = await write(b, "a.json", ED.file);
+  const out = join(b.dir, "nowhere", "keys.bundle");
+  const args = ["--validator-keys", path, "--kms-key", KEY_ARN, "--out", out];
+  assert.equal(await runSeal([...args, "--json"], b.ports()), 1);
+  assert.match(b.stdout, /"isSealed":false/);
+});
+
 test("a file that is named has to be a key", async (t) => {
   const b = await bench(t);
   const { priv_key } = ED.file;

@@ -58,6 +58,7 @@ test("parseTmkmsKey refuses what tmkms does not write", () => {
     Buffer.alloc(32, 7).toString("hex"),
     `{"priv_key":"${text}"}`,
     "\uFEFF".concat(text),
+    " \n",
   ];
   for (const line of wrong) assert.equal(faultOf(line, "ed25519"), "malformed tmkms key", line);
 });
@@ -72,6 +73,7 @@ test("parseTmkmsKey refuses a scalar that is none", () => {
 });
 
 test("a key file of tmkms has at most 1 KiB", () => {
+  assert.equal(TMKMS_KEY_BYTES_MAX, 1024);
   const text = base64(32);
   assert.equal(faultOf(text.padEnd(TMKMS_KEY_BYTES_MAX), "ed25519"), "none");
   assert.equal(faultOf(text.padEnd(TMKMS_KEY_BYTES_MAX + 1), "ed25519"), "malformed tmkms key");

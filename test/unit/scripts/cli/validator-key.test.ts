@@ -187,6 +187,7 @@ test("whatever is not exactly a key file is malformed, or is none", () => {
     { ...ED25519, priv_key: priv_key.value },
     { ...ED25519, priv_key: { ...priv_key, more: "" } },
     { ...ED25519, priv_key: { type: priv_key.type } },
+    { ...ED25519, priv_key: { value: priv_key.value } },
     { ...ED25519, priv_key: { ...priv_key, value: null } },
     { ...ED25519, priv_key: { ...priv_key, value: ` ${priv_key.value}` } },
     { ...ED25519, priv_key: { ...priv_key, value: priv_key.value.replace(/=+$/, "") } },
@@ -220,7 +221,20 @@ test("an address that is too short is not that of the key", () => {
   }
 });
 
+test("a type has at most 64 characters, and a value 8,192", () => {
+  const rows: readonly (readonly [string, string, string])[] = [
+    ["x".repeat(64), "", "unsupported type of key"],
+    ["x".repeat(65), "", "malformed validator key"],
+    ["x", "A".repeat(8192), "unsupported type of key"],
+    ["x", "A".repeat(8193), "malformed validator key"],
+  ];
+  for (const [type, value, fault] of rows) {
+    assert.equal(faultOf({ ...ED25519, priv_key: { type, value } }), fault);
+  }
+});
+
 test("a key file has at most 16 KiB", () => {
+  assert.equal(VALIDATOR_KEY_BYTES_MAX, 16_384);
   const text = JSON.stringify(ED25519);
   assert.equal(faultOf(text.padEnd(VALIDATOR_KEY_BYTES_MAX)), "none");
   assert.equal(faultOf(text.padEnd(VALIDATOR_KEY_BYTES_MAX + 1)), "malformed validator key");
