@@ -17,7 +17,7 @@ import type { MessageSignature, MessageSigner } from "./message-signer.ts";
 const SHA256_FORM = { prehash: true, lowS: true, format: "compact" } as const;
 const KECCAK_FORM = { prehash: false, lowS: true, format: "recovered" } as const;
 const NO_ENTROPY = { extraEntropy: false } as const;
-/** `v` counts only the parity of y; an x above the group order can't be said (and never comes). */
+/** `v` says the parity of y; nodes take none that says an x above the group order (2 and 3). */
 const V_MAX = 1;
 
 export const SECP256K1: MessageSignature = {
@@ -42,7 +42,7 @@ export const SECP256K1_ETH: MessageSignature = {
       return signature;
     }),
   verify: (publicKey, message, signature) => {
-    const v = signature.at(-1) ?? V_MAX + 1;
+    const v = signature.at(-1) ?? 0;
     if (signature.length !== SCHEMES.secp256k1eth.signatureBytes || v > V_MAX) return false;
     if (!isCompressed(publicKey)) return false;
     const recovered = Uint8Array.of(v, ...signature.subarray(0, -1));

@@ -8,17 +8,14 @@
 import {
   createPrivateKey,
   createPublicKey,
-  type KeyObject,
   sign as signMessage,
   verify as verifyMessage,
 } from "node:crypto";
 import { concatBytes } from "../../shared/bytes/compare.ts";
 import { invariant } from "../../shared/invariant.ts";
-import { SCHEMES } from "../../shared/scheme.ts";
+import { SCHEMES, SECRET_KEY_BYTES } from "../../shared/scheme.ts";
 import type { MessageSignature, MessageSigner } from "./message-signer.ts";
 import { allocateSecret, wipe } from "./secret.ts";
-
-const { publicKeyBytes, secretKeyBytes, signatureBytes } = SCHEMES.ed25519;
 
 /** SEQUENCE { OBJECT IDENTIFIER id-Ed25519 } (RFC 8410 §3). */
 const ALGORITHM = [0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70] as const;
@@ -31,7 +28,7 @@ export const ED25519: MessageSignature = { open, verify: verifyEd25519, canLeakK
 
 /** Any 32 bytes are a seed. */
 function open(seed: Uint8Array): MessageSigner {
-  invariant(seed.length === secretKeyBytes, "an Ed25519 seed has 32 bytes");
+  invariant(seed.length === SECRET_KEY_BYTES, "an Ed25519 seed has 32 bytes");
   const der = allocateSecret(PKCS8_HEAD.length + seed.length);
   der.set(PKCS8_HEAD);
   der.set(seed, PKCS8_HEAD.length);
@@ -44,22 +41,19 @@ function open(seed: Uint8Array): MessageSigner {
   };
 }
 
-/** False too for bytes that OpenSSL does not take for a key or a signature. */
+/** False too for what OpenSSL takes for no key or no signature. */
 export function verifyEd25519(
   publicKey: Uint8Array,
   message: Uint8Array,
   signature: Uint8Array,
 ): boolean {
-  if (publicKey.length !== publicKeyBytes || signature.length !== signatureBytes) return false;
-  const key = publicKeyOf(publicKey);
-  return key !== null && verifyMessage(null, message, key, signature);
-}
-
-function publicKeyOf(publicKey: Uint8Array): KeyObject | null {
+  // OpenSSL does not look at what follows a key.
+  if (publicKey.length !== SCHEMES.ed25519.publicKeyBytes) return false;
   try {
     const der = Buffer.from(concatBytes(SPKI_HEAD, publicKey));
-    return createPublicKey({ key: der, format: "der", type: "spki" });
+    const key = createPublicKey({ key: der, format: "der", type: "spki" });
+    return verifyMessage(null, message, key, signature);
   } catch {
-    return null;
+    return false;
   }
 }

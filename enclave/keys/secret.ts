@@ -2,9 +2,10 @@
 // copies behind when it moves them; an explicit ArrayBuffer lies outside and stays where it is, so
 // that filling it reaches the only copy (pkcs11-hsm.md §8, measured). It must never hold a secret
 // in a string, and never promises more than this: wiping overwrites this buffer. It cannot reach
-// copies that libraries made: blst keeps each scalar in its own memory and zeroes it when the
-// collector frees the object, with no way to ask for it sooner; OpenSSL and the stack may keep
-// remains of what they computed with. The enclave has no swap and no disk, and is never dumped.
+// copies that libraries made: blst and OpenSSL keep a key in their own memory and zero it when the
+// collector frees the object, with no way to ask for it sooner; @noble/curves makes bigints of a
+// secret for each signature, which nothing zeroes; all of them and the stack may keep remains of
+// what they computed with. The enclave has no swap and no disk, and is never dumped.
 
 import { invariant } from "../../shared/invariant.ts";
 

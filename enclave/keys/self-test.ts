@@ -18,8 +18,9 @@ import {
 } from "./self-test-vector.ts";
 
 type Subject = Pick<MessageSignature, "open" | "verify">;
+export type SelfTestSubjects = Readonly<Record<Scheme, Subject>>;
 
-const SUBJECTS: Readonly<Record<Scheme, Subject>> = {
+export const SELF_TEST_SUBJECTS: SelfTestSubjects = {
   "bls12381-pop": {
     open: (secret) => {
       const key = SecretKey.fromBytes(secret);
@@ -40,8 +41,9 @@ const SUBJECTS: Readonly<Record<Scheme, Subject>> = {
 
 export function verifySelfTest(
   vectors: SelfTestVectors = SELF_TEST_VECTORS,
+  subjects: SelfTestSubjects = SELF_TEST_SUBJECTS,
 ): Result<null, Refusal<"SIGN_SELF_TEST">> {
-  const isSound = Object.entries(SUBJECTS).every(
+  const isSound = Object.entries(subjects).every(
     ([name, subject]) => isScheme(name) && isSubjectSound(name, subject, vectors[name]),
   );
   return isSound ? ok(null) : err(refusal("SIGN_SELF_TEST"));

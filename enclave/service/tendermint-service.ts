@@ -74,6 +74,9 @@ export class TendermintService implements ChainService {
   async open(store: StateStore, handover: Uint8Array | null): Promise<Result<boolean, Refusal>> {
     // There is no floor that a hand-over could spare.
     if (handover !== null) return err(refusal("HANDOVER_REFUSED"));
+    // What is signed is told with its time.
+    const renewed = await this.#parts.time.renew();
+    if (!renewed.ok) return renewed;
     const ledgers = await this.#accounts.readState(store);
     if (!ledgers.ok) return ledgers;
     this.#accounts.openState(ledgers.value, NO_FLOOR, null);

@@ -1,7 +1,8 @@
 // Walks strict JSON (RFC 8259) in bytes, without a tree and without a string of the whole file: a
-// file may be larger than the longest string there is. It takes the part of JSON that EIP-3076
-// needs: objects, arrays and plain strings. It must never accept what two readers could read
-// differently: duplicate names, unknown names, escapes, anything after the end.
+// file may be larger than the longest string there is, or hold a secret. It takes the part of JSON
+// that EIP-3076 and key files need: objects, arrays and plain strings. It must never accept what
+// two readers could read differently: duplicate names, unknown names, escapes, anything after the
+// end.
 
 const CODE = {
   quote: 0x22,
@@ -73,8 +74,15 @@ export class JsonCursor {
     this.#expect(CODE.closeArray);
   }
 
-  /** Printable ASCII without escapes: all that the names and values of the format are made of. */
   string(lengthMax: number): string {
+    return ascii.decode(this.stringBytes(lengthMax));
+  }
+
+  /**
+   * A string as a view of its bytes, for secrets: text can't be overwritten. Printable ASCII
+   * without escapes: all that the names and values of the formats are made of.
+   */
+  stringBytes(lengthMax: number): Uint8Array {
     this.#expect(CODE.quote);
     const start = this.#offset;
     for (;;) {
@@ -84,9 +92,9 @@ export class JsonCursor {
       if (this.#offset - start >= lengthMax) this.fail();
       this.#offset += 1;
     }
-    const text = ascii.decode(this.#bytes.subarray(start, this.#offset));
+    const bytes = this.#bytes.subarray(start, this.#offset);
     this.#offset += 1;
-    return text;
+    return bytes;
   }
 
   #skipSpace(): void {

@@ -10,13 +10,14 @@ import { MemoryStore } from "./memory-store.ts";
 import { CHAIN, fromHex, hexOf } from "./privval-node.ts";
 import { ServiceRig } from "./service-rig.ts";
 
-export const CONSENSUS_KEYS: readonly BundleKey[] = COMETBFT_KEYS.map(
-  ({ scheme, publicKey, secret }) => ({
-    scheme,
-    publicKey: fromHex(publicKey),
-    secret: fromHex(secret),
-  }),
-);
+/** Of each scheme one; both forms of secp256k1 with one secret would be one public key. */
+export const CONSENSUS_KEYS: readonly BundleKey[] = COMETBFT_KEYS.filter(
+  ({ publicKey }, index, all) => all.findIndex((key) => key.publicKey === publicKey) === index,
+).map(({ scheme, publicKey, secret }) => ({
+  scheme,
+  publicKey: fromHex(publicKey),
+  secret: fromHex(secret),
+}));
 const [ED25519] = CONSENSUS_KEYS;
 assert(ED25519?.scheme === "ed25519");
 export const VALIDATOR: BundleKey = ED25519;

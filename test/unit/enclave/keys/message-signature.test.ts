@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bls12_381 } from "@noble/curves/bls12-381.js";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
+import { keccak_256 } from "@noble/hashes/sha3.js";
 import { uncompressPublicKey } from "../../../../enclave/keys/ecdsa.ts";
 import { MESSAGE_SIGNATURES } from "../../../../enclave/keys/message-signature.ts";
+import { InvariantError } from "../../../../shared/invariant.ts";
 import { isScheme, SCHEMES } from "../../../../shared/scheme.ts";
 import { bytesOfHex, COMETBFT_KEYS, V2_ETH_FILE } from "../../../fakes/cometbft-keys.ts";
 
@@ -127,6 +129,51 @@ test("secp256k1eth says in v which of two keys it was, and verify takes no other
     }
   }
   assert.equal(seen.size, 2);
+});
+
+test("secp256k1eth takes no v for an x above the group order, as a node takes none", () => {
+  const { verify } = MESSAGE_SIGNATURES.secp256k1eth;
+  const digest = keccak_256(new Uint8Array(1));
+  // Of x = order + r there is a point for about every other r.
+  const found = Array.from({ length: 20 }, (_, index) => {
+    const signature = new secp256k1.Signature(BigInt(index + 1), 1n, 2);
+    try {
+      return { signature, publicKey: signature.recoverPublicKey(digest).toBytes(true) };
+    } catch {
+      return null;
+    }
+  }).find((each) => each !== null);
+  assert(found !== undefined && found !== null);
+  const { signature, publicKey } = found;
+  const form = { prehash: false, format: "recovered" } as const;
+  assert.ok(secp256k1.verify(signature.toBytes("recovered"), digest, publicKey, form));
+  const written = Uint8Array.of(...signature.toBytes("compact"), 2);
+  assert.equal(verify(publicKey, new Uint8Array(1), written), false);
+});
+
+test("a public key or signature in another form than the scheme's is none", () => {
+  for (const { scheme, publicKey, signatures } of COMETBFT_KEYS.slice(0, 4)) {
+    const { verify } = MESSAGE_SIGNATURES[scheme];
+    const key = bytesOfHex(publicKey);
+    const { message, signature } = signatures[1] ?? { message: "", signature: "" };
+    if (scheme === "secp256k1" || scheme === "secp256k1eth") {
+      const other = uncompressPublicKey(key);
+      assert.equal(verify(other, bytesOfHex(message), bytesOfHex(signature)), false);
+    }
+    if (scheme !== "bls12381-nul") continue;
+    const { G1, G2 } = bls12_381;
+    const compressed = G1.Point.fromBytes(key).toBytes(true);
+    const long = G2.Point.fromBytes(bytesOfHex(signature)).toBytes(false);
+    assert.equal(verify(compressed, bytesOfHex(message), bytesOfHex(signature)), false);
+    assert.equal(verify(key, bytesOfHex(message), long), false);
+  }
+});
+
+test("a seed of another length is a bug", () => {
+  for (const length of [0, 31, 33, 64]) {
+    const seed = new Uint8Array(length);
+    assert.throws(() => MESSAGE_SIGNATURES.ed25519.open(seed), InvariantError);
+  }
 });
 
 test("a public key is uncompressed as CometBFT v2 writes it", () => {

@@ -138,6 +138,15 @@ test("a library that throws is a fault, and what it says goes no further", () =>
   }
 });
 
+test("a BLS signature is not verified: that would take longer than to sign", () => {
+  const signature: MessageSignature = {
+    ...MESSAGE_SIGNATURES["bls12381-nul"],
+    verify: () => assert.fail("it was verified"),
+  };
+  const key = MessageKey.load(keyOfScheme("bls12381-nul"), new KeyMaterial(1), 0, signature);
+  assert.equal(key?.sign(MESSAGE).ok, true);
+});
+
 test("exactly the schemes whose key a wrong signature gives away are verified", () => {
   const verified = Object.entries(MESSAGE_SIGNATURES).filter(([, { canLeakKey }]) => canLeakKey);
   assert.deepEqual(verified.map(([name]) => name).sort(), ["ed25519", "secp256k1", "secp256k1eth"]);
