@@ -36,6 +36,7 @@ import {
 import { decideRawBytes } from "../core/chains/tendermint/raw-bytes-filter.ts";
 import type { Timestamp } from "../core/chains/tendermint/timestamp.ts";
 import { hasExtension } from "../core/chains/tendermint/vote.ts";
+import { uncompressPublicKey } from "../keys/ecdsa.ts";
 import { MessageKey } from "../keys/signing-key.ts";
 import type { Receipt } from "../state/record-codec.ts";
 import {
@@ -112,7 +113,9 @@ function tellPublicKey({ accounts }: PrivvalParts, account: TendermintAccount): 
   const key = accounts.keyring.find(account.publicKey);
   const type = key === undefined ? null : KEY_TYPES[key.scheme];
   if (type === null) return err(refusal("KEY_UNKNOWN"));
-  return ok({ answer: encodePubKeyAnswer(type, account.publicKey), signed: null });
+  const { publicKey } = account;
+  const v1Bytes = type === "secp256k1eth" ? uncompressPublicKey(publicKey) : publicKey;
+  return ok({ answer: encodePubKeyAnswer(type, publicKey, v1Bytes), signed: null });
 }
 
 async function signVote(

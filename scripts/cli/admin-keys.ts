@@ -5,7 +5,6 @@ import { encodeHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { COMMIT_COUNT_MAX, PAGE_COUNT_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import { SCHEMES } from "../../shared/scheme.ts";
 import type { EthereumState } from "../../shared/wire/methods.ts";
 import type { Admin } from "./admin.ts";
 
@@ -18,7 +17,7 @@ export function pagesOf<T>(items: readonly T[], size = PAGE): readonly (readonly
   return pages;
 }
 
-/** All Ethereum keys, in the enclave's order. */
+/** All keys, in the enclave's order. */
 export async function listKeys(admin: Admin): Promise<Result<readonly Uint8Array[], Refusal>> {
   // Before that the list may be empty or partial: an export of it would look like a whole one.
   const status = await admin.call("status", {});
@@ -29,9 +28,7 @@ export async function listKeys(admin: Admin): Promise<Result<readonly Uint8Array
   for (;;) {
     const page = await admin.call("keys.list", { offset });
     if (!page.ok) return page;
-    for (const key of page.value.keys) {
-      if (key.scheme === SCHEMES["bls12381-pop"].number) keys.push(key.publicKey);
-    }
+    for (const { publicKey } of page.value.keys) keys.push(publicKey);
     offset += page.value.keys.length;
     // An empty page ends the list whatever the total says: never ask for the same page for ever.
     if (page.value.keys.length === 0 || offset >= page.value.totalCount) return ok(keys);

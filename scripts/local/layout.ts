@@ -30,6 +30,9 @@ export function layoutOf(folder: string) {
     nsmRoot: at("nsm", "nsm-root.pem"),
     keystoreFolder: at("keystores"),
     keystorePassword: at("keystores", "password.txt"),
+    /** Of a Tendermint chain: what tmkms calls its identity, and a validator's key file. */
+    identityFile: at("kms-identity.key"),
+    validatorKey: at("priv_validator_key.json"),
     bundleFolder: at("bundles"),
     storeBundle: at("bundles", "store.bundle"),
     dynamoFolder: at("dynamodb"),

@@ -15,6 +15,8 @@ local KMS against an attestation document of a simulated NSM, and the parent tha
 Web3Signer's API over mTLS.
 
   --once                 sign one of each kind, show the refusals, verify the attestation, exit
+  --chain FAMILY         ethereum (default), or tendermint: two stand-ins for nodes of one chain,
+                         which the parent dials over SecretConnection
   --network NAME|FILE    mainnet, hoodi, sepolia, gnosis, chiado, or a JSON file (docs/manifest.md);
                          default: a local network with slots of one second
   --keystores DIR        EIP-2335 keystores to sign with; default: fresh ones
@@ -22,13 +24,18 @@ Web3Signer's API over mTLS.
   --state KIND           parent (default), or dynamodb: a local table that only the enclave can write
   --keys N               how many fresh keys (default 4)
   --port N               signing listener (default 9000); operations listen on the port after it
-  --dir DIR              where all files lie (default .redoubt/local); a second start keeps them
+  --dir DIR              where all files lie (default .redoubt/local, or .redoubt/tendermint); a
+                         second start keeps them
 `;
 
 export class UsageError extends Error {}
 
+export const LOCAL_CHAINS = ["ethereum", "tendermint"] as const;
+export type LocalChain = (typeof LOCAL_CHAINS)[number];
+
 export type StartOptions = {
   readonly isOnce: boolean;
+  readonly chain: LocalChain;
   /** What the manifest says: a name, or a custom network's object; null: the local one. */
   readonly network: unknown;
   readonly keystores: { readonly folder: string; readonly passwordFile: string } | null;
@@ -39,6 +46,10 @@ export type StartOptions = {
   readonly folder: string;
 };
 
+const FOLDERS: Readonly<Record<LocalChain, string>> = {
+  ethereum: ".redoubt/local",
+  tendermint: ".redoubt/tendermint",
+};
 const FRESH_KEY_COUNT = 4;
 const FRESH_KEY_COUNT_MAX = 1000;
 const PORT = 9000;
@@ -54,6 +65,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | null 
         strict: true,
         options: {
           once: flag,
+          chain: text,
           help: flag,
           network: text,
           keystores: text,
@@ -74,8 +86,14 @@ export function parseStartOptions(args: readonly string[]): StartOptions | null 
   if ((keystores === undefined) !== (passwordFile === undefined)) {
     throw new UsageError("--keystores and --password-file go together");
   }
+  const chain = chainOf(values.chain ?? "ethereum");
+  const ofEthereum = [values.network, keystores, values.keys];
+  if (chain !== "ethereum" && ofEthereum.some((value) => value !== undefined)) {
+    throw new UsageError("--network, --keystores and --keys are for --chain ethereum");
+  }
   return {
     isOnce: values.once === true,
+    chain,
     network: values.network === undefined ? null : networkOf(values.network),
     keystores:
       keystores === undefined || passwordFile === undefined
@@ -84,7 +102,7 @@ export function parseStartOptions(args: readonly string[]): StartOptions | null 
     freshKeyCount: wholeNumber("--keys", values.keys, FRESH_KEY_COUNT, 1, FRESH_KEY_COUNT_MAX),
     state: stateKindOf(values.state ?? "parent"),
     port: wholeNumber("--port", values.port, PORT, 1, 65_534),
-    folder: resolve(values.dir ?? ".redoubt/local"),
+    folder: resolve(values.dir ?? FOLDERS[chain]),
   };
 }
 
@@ -101,6 +119,12 @@ function wholeNumber(
     throw new UsageError(`${name} takes a number from ${min} to ${max}`);
   }
   return number;
+}
+
+function chainOf(text: string): LocalChain {
+  const chain = LOCAL_CHAINS.find((known) => known === text);
+  if (chain === undefined) throw new UsageError("--chain takes ethereum or tendermint");
+  return chain;
 }
 
 function stateKindOf(text: string): StateKind {

@@ -14,8 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import type { EthereumManifest } from "../../enclave/core/manifest.ts";
-import { parseManifest } from "../../enclave/core/manifest.ts";
+import { type EthereumManifest, type Manifest, parseManifest } from "../../enclave/core/manifest.ts";
 import { manifestPcr } from "../../shared/attestation/pcr.ts";
 import { OPERATION_KINDS } from "../../shared/operation.ts";
 import { buildKeyPolicy } from "../policy/key-policy.ts";
@@ -97,8 +96,8 @@ function openCredentials(path: string, arn: string): string {
 }
 
 /**
- * The manifest, made on the first start together with its KMS key and that key's policy. `state` is
- * what it says of the state store, `more` is what else it has.
+ * Ethereum's manifest, made on the first start. `state` is what it says of the state store, `more`
+ * is what else it has.
  */
 export function prepareManifest(
   layout: Layout,
@@ -106,6 +105,25 @@ export function prepareManifest(
   state: JsonObject = { kind: "parent" },
   more: JsonObject = {},
 ): EthereumManifest {
+  const manifest = openManifest(layout, options, {
+    state,
+    ethereum: { network: options.network ?? localNetwork(Date.now()) },
+    groups: [{ name: "local", keys: "others", allow: OPERATION_KINDS }],
+    ...more,
+  });
+  refuseOtherNetwork(layout, options);
+  if (manifest.family !== "ethereum") throw otherFamily(layout);
+  return manifest;
+}
+
+export function otherFamily(layout: Layout): SetupError {
+  return new SetupError(
+    `${layout.folder} was set up for another family of chains; give another --dir`,
+  );
+}
+
+/** The manifest that is there; else one with these members, its KMS key and that key's policy. */
+export function openManifest(layout: Layout, options: StartOptions, members: JsonObject): Manifest {
   if (!existsSync(layout.manifest)) {
     const folder = join(layout.kmsFolder, "keys");
     mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -114,10 +132,7 @@ export function prepareManifest(
     const manifest = {
       redoubt: 1,
       kms: { keyArn },
-      state,
-      ethereum: { network: options.network ?? localNetwork(Date.now()) },
-      groups: [{ name: "local", keys: "others", allow: OPERATION_KINDS }],
-      ...more,
+      ...members,
     };
     const bytes = Buffer.from(`${JSON.stringify(manifest, null, 2)}\n`);
     writePolicy(folder, keyArn, localKeyPolicy([{ image: LOCAL_IMAGE, manifest: bytes }]));
@@ -126,10 +141,6 @@ export function prepareManifest(
   const bytes = readFileSync(layout.manifest);
   const manifest = parseManifest(bytes);
   if (!manifest.ok) throw new SetupError(`${layout.manifest}: ${String(manifest.error.detail)}`);
-  if (manifest.value.family !== "ethereum") {
-    throw new SetupError(`${layout.folder} was set up for another family of chains`);
-  }
-  refuseOtherNetwork(layout, options, bytes);
   if (manifest.value.state.kind !== options.state) {
     const kind = manifest.value.state.kind;
     throw new SetupError(
@@ -139,9 +150,9 @@ export function prepareManifest(
   return manifest.value;
 }
 
-function refuseOtherNetwork(layout: Layout, options: StartOptions, bytes: Uint8Array): void {
+function refuseOtherNetwork(layout: Layout, options: StartOptions): void {
   if (options.network === null) return;
-  const there: unknown = JSON.parse(new TextDecoder().decode(bytes));
+  const there: unknown = JSON.parse(readFileSync(layout.manifest, "utf8"));
   const wanted = JSON.stringify(options.network);
   const isSame =
     JSON.stringify(Reflect.get(Object(Reflect.get(Object(there), "ethereum")), "network")) ===
@@ -151,15 +162,19 @@ function refuseOtherNetwork(layout: Layout, options: StartOptions, bytes: Uint8A
   }
 }
 
+/** Whether keys were sealed already. */
+export function hasKeyBundle(layout: Layout): boolean {
+  return readdirSync(layout.bundleFolder).some(
+    (name) => name.endsWith(".bundle") && name !== basename(layout.storeBundle),
+  );
+}
+
 /** Where the keystores are that are to be sealed; null when a bundle is there already. */
 export async function prepareKeystores(
   layout: Layout,
   options: StartOptions,
 ): Promise<{ readonly folder: string; readonly passwordFile: string } | null> {
-  const isSealed = readdirSync(layout.bundleFolder).some(
-    (name) => name.endsWith(".bundle") && name !== basename(layout.storeBundle),
-  );
-  if (isSealed) {
+  if (hasKeyBundle(layout)) {
     if (options.keystores === null) return null;
     throw new SetupError(
       `${layout.folder} holds keys already: start without --keystores, or give another --dir`,
@@ -186,6 +201,7 @@ export function writeParentConfig(
   options: StartOptions,
   kmsPort: number,
   dynamoPort: number | null = null,
+  more: JsonObject = {},
 ): void {
   const ports = new Map([[KMS_HOST, kmsPort]]);
   if (dynamoPort !== null) ports.set(DYNAMO_HOST, dynamoPort);
@@ -221,6 +237,7 @@ export function writeParentConfig(
     ops: { listen: `tcp://127.0.0.1:${options.port + 1}` },
     admin: { listen: `unix://${layout.adminSocket}` },
     log: { level: "info" },
+    ...more,
   };
   writeFileSync(layout.parentConfig, `${JSON.stringify(config, null, 2)}\n`);
 }

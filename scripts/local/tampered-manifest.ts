@@ -32,13 +32,19 @@ export async function tamperedManifestOutcome(layout: Layout): Promise<ErrorCode
   }
 }
 
-/** The manifest as it is, but for a high watermark: a change that looks harmless. */
-function tamper(manifest: Uint8Array): Uint8Array {
-  const text = new TextDecoder().decode(manifest);
-  const changed = text.replace(
+/** What looks harmless: a high watermark, a last height. */
+const CHANGES: readonly (readonly [string, string])[] = [
+  [
     '"ethereum": {',
     '"ethereum": {\n    "highWatermark": { "slot": "18446744073709551615", "epoch": "1" },',
-  );
+  ],
+  ['"chainId":', '"maxHeight": "9223372036854775807",\n        "chainId":'],
+];
+
+/** The manifest as it is, but for one change. */
+function tamper(manifest: Uint8Array): Uint8Array {
+  const text = new TextDecoder().decode(manifest);
+  const changed = CHANGES.reduce((before, [from, to]) => before.replace(from, to), text);
   if (changed === text) throw new Error("the manifest does not look as expected");
   return new TextEncoder().encode(changed);
 }

@@ -24,12 +24,17 @@ const utf8 = new TextEncoder();
 
 /**
  * `PubKeyResponse` of every version at once: v0.34 to v0.40 read field 1, v1 and v2 fields 3 and 4,
- * and each skips the others (§0.2). The version is nowhere on the wire.
+ * and each skips the others (§0.2). The version is nowhere on the wire. `v1Bytes` is the key as v1
+ * and v2 write it, where that differs: v2 does not compress keys of secp256k1eth.
  */
-export function encodePubKeyAnswer(type: PublicKeyType, publicKey: Uint8Array): Uint8Array {
+export function encodePubKeyAnswer(
+  type: PublicKeyType,
+  publicKey: Uint8Array,
+  v1Bytes: Uint8Array = publicKey,
+): Uint8Array {
   const answer = concatBytes(
     protoMessage(1, protoBytes(PUBLIC_KEY_ARMS[type], publicKey)),
-    protoBytes(3, publicKey),
+    protoBytes(3, v1Bytes),
     protoBytes(4, utf8.encode(type)),
   );
   return encodePrivvalAnswer("pubKey", answer);

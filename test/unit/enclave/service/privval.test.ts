@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { COMETBFT_KEYS } from "../../../fakes/cometbft-keys.ts";
 import {
   type Answered,
   CONSENSUS_KEYS,
@@ -13,6 +14,7 @@ import {
 import { lost, MemoryStore, writtenButUnknown } from "../../../fakes/memory-store.ts";
 import {
   CHAIN,
+  fromHex,
   hexOf,
   NIL_BLOCK,
   OTHER_HASH,
@@ -29,7 +31,7 @@ const NO_EXTENSION = { 9: undefined };
 const PREVOTE = { 1: 1, 3: undefined, ...NO_EXTENSION };
 
 function signed(answer: Answered | string): Answered {
-  assert(typeof answer !== "string", String(answer));
+  assert(typeof answer !== "string", JSON.stringify(answer));
   return answer;
 }
 
@@ -207,6 +209,22 @@ test("keys of every scheme sign for the chain, each by its name", async () => {
     assert(typeof answer !== "string", scheme);
   }
   assert.equal(await rig.ask(voteRequest(), KEY_A.publicKey), "KEY_UNKNOWN");
+});
+
+test("a key of secp256k1eth is told in both forms that nodes have of it", async () => {
+  const key = CONSENSUS_KEYS.find(({ scheme }) => scheme === "secp256k1eth");
+  const other = COMETBFT_KEYS.find(({ scheme }) => scheme === "secp256k1eth");
+  const chosen = key ?? {
+    scheme: "secp256k1eth" as const,
+    publicKey: fromHex(other?.publicKey ?? ""),
+    secret: fromHex(other?.secret ?? ""),
+  };
+  const rig = new ConsensusRig(new MemoryStore(), chainsOf([chosen]));
+  await rig.serve(chosen);
+  const answer = await rig.ask(wire({ 1: { 1: CHAIN } }));
+  assert(typeof answer !== "string");
+  const hex = hexOf(answer);
+  assert(hex.includes(`2a21${hexOf(chosen.publicKey)}1a4104`));
 });
 
 test("a bundle with a key that no chain names is refused whole", async () => {

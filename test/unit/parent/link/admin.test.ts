@@ -28,7 +28,7 @@ const CREDENTIALS = {
   expirationMs: 0,
 };
 
-test("the admin socket passes on its seven methods, answers for the parent, refuses the others, and is the owner's only", async () => {
+test("the admin socket passes on its nine methods, answers for the parent, refuses the others, and is the owner's only", async () => {
   const folder = mkdtempSync(join(tmpdir(), "admin-"));
   const enclave = new FakeEnclave(join(folder, "enclave.sock"));
   await enclave.listen();
@@ -70,6 +70,10 @@ test("the admin socket passes on its seven methods, answers for the parent, refu
   const overridden = await caller.call("state.override", order, 0, DEADLINE_MS);
   assert.equal(overridden.ok ? "answered" : overridden.error.code, "OVERRIDE_DISABLED");
 
+  assert.ok((await caller.call("consensus.show", { keys: [KEY] }, 0, DEADLINE_MS)).ok);
+  const positions = { chainId: "a", floors: [], isDryRun: true, reason: 0 };
+  assert.ok((await caller.call("consensus.import", positions, 0, DEADLINE_MS)).ok);
+
   const started = await caller.call("upgrade.start", {}, 0, DEADLINE_MS);
   assert.deepEqual(started, ok({ number: 3 }));
   assert.deepEqual(asked, ["start"]);
@@ -83,6 +87,7 @@ test("the admin socket passes on its seven methods, answers for the parent, refu
   const ask = { dialect: 0, key: KEY, kinds: 1, body };
   const refused = [
     await caller.call("sign", ask, 0, DEADLINE_MS),
+    await caller.call("privval", { chainId: "a", key: null, message: body }, 0, DEADLINE_MS),
     await caller.call("drain", {}, 0, DEADLINE_MS),
     await caller.call("attest", { nonce: null }, 0, DEADLINE_MS),
     await caller.call("manifest.put", { manifest: body }, 0, DEADLINE_MS),
@@ -104,6 +109,8 @@ test("the admin socket passes on its seven methods, answers for the parent, refu
     "state.import",
     "state.retire",
     "state.override",
+    "consensus.show",
+    "consensus.import",
   ];
   assert.deepEqual(enclave.calls, passed);
   assert.equal(refused.length + passed.length + 1, Object.keys(ENCLAVE_METHODS).length);
