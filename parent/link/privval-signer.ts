@@ -56,7 +56,7 @@ export class LinkPrivvalSigner implements PrivvalSigner {
 
   #say(chain: string, { position, blockHash }: SignedStep, tookMs: number): void {
     const { height, round, step } = position;
-    const block = blockHash.length === 0 ? "nil" : encodeHex(blockHash.subarray(0, BLOCK_DIGITS / 2));
+    const block = blockHash.length === 0 ? "nil" : encodeHex(blockHash.subarray(0, BLOCK_DIGITS / 2)).toUpperCase();
     this.#parts.log.info("privval.signed", {
       chain,
       kind: `${STEPS[step] ?? step}:${block}`,

@@ -8,6 +8,7 @@ const STATE = "test/unit/enclave/state";
 const SERVICE = "test/unit/enclave/service";
 const STORE = "test/unit/parent/store";
 const ORACLE = "test/property/slashing-oracle.test.ts";
+const CONSENSUS_ORACLE = "test/property/duplicate-vote-oracle.test.ts";
 const HISTORIES = "test/mutation/histories.test.ts";
 const DYNAMO = [`${STATE}/dynamo-store.test.ts`, HISTORIES];
 
@@ -43,6 +44,37 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/state/store-client.ts": [`${STATE}/store-client.test.ts`],
   "enclave/state/record-codec.ts": [`${STATE}/record-codec.test.ts`, `${STATE}/ledger.test.ts`],
   "enclave/state/state-digest.ts": [`${STATE}/state-digest.test.ts`, `${SERVICE}/handover.test.ts`],
+  "enclave/core/chains/tendermint/consensus-rule.ts": [
+    `${CORE}/chains/tendermint/consensus-rule.test.ts`,
+    `${STATE}/tendermint-ledger.test.ts`,
+    CONSENSUS_ORACLE,
+  ],
+  "enclave/core/chains/tendermint/consensus-record.ts": [
+    `${CORE}/chains/tendermint/consensus-record.test.ts`,
+    `${STATE}/tendermint-ledger.test.ts`,
+  ],
+  "enclave/core/chains/tendermint/position.ts": [
+    `${CORE}/chains/tendermint/position.test.ts`,
+    `${CORE}/chains/tendermint/consensus-rule.test.ts`,
+    `${CORE}/chains/tendermint/consensus-record.test.ts`,
+  ],
+  "enclave/service/privval.ts": [`${SERVICE}/privval.test.ts`],
+  "enclave/service/consensus-acts.ts": [
+    `${SERVICE}/consensus-acts.test.ts`,
+    `${SERVICE}/privval.test.ts`,
+  ],
+  "enclave/service/record-act.ts": [
+    `${SERVICE}/init-acts.test.ts`,
+    `${SERVICE}/raise-acts.test.ts`,
+    `${SERVICE}/consensus-acts.test.ts`,
+    `${SERVICE}/handover.test.ts`,
+  ],
+  "enclave/service/ethereum-accounts.ts": [
+    `${SERVICE}/retire-acts.test.ts`,
+    `${SERVICE}/state-acts.test.ts`,
+    `${SERVICE}/handover.test.ts`,
+    `${SERVICE}/service.test.ts`,
+  ],
   "enclave/service/act-turns.ts": [`${SERVICE}/act-turns.test.ts`],
   "enclave/service/handover.ts": [
     `${SERVICE}/handover-parts.test.ts`,

@@ -1,0 +1,163 @@
+// What an operator of Tendermint validators watches: per chain and step what was signed last and
+// when, what was missed and refused, and how long answers take; per node whether it is connected.
+// Labels are chains, steps, nodes and codes, all of which are few. It must never take a label from
+// a message of a node.
+
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { Refusal } from "../../shared/errors.ts";
+import type { SignedStep } from "../link/privval-signer.ts";
+import type { PrivvalState } from "../privval/ports.ts";
+
+const STEPS: Readonly<Record<number, string>> = { 1: "proposal", 2: "prevote", 3: "precommit" };
+const PRECOMMIT = 3;
+/** As nodes of Celestia watch their signers: the median of the last answers. */
+const SAMPLE_COUNT = 50;
+/** Beyond a median of 10 ms nodes begin to warn of a slow signer. */
+const BUDGET_MS = 10;
+const BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+
+type Last = { readonly height: bigint; readonly round: number; readonly atMs: number };
+
+export class PrivvalMetrics {
+  readonly #nowMs: () => number;
+  readonly #lasts = new Map<string, Map<number, Last>>();
+  readonly #samples = new Map<string, number[]>();
+  readonly #signed: Counter<"chain" | "step">;
+  readonly #refused: Counter<"chain" | "code">;
+  readonly #missed: Counter<"chain">;
+  readonly #durations: Histogram<"chain">;
+
+  /** `nodes` are read whenever somebody scrapes. */
+  constructor(registry: Registry, nodes: () => readonly PrivvalState[], nowMs: () => number) {
+    this.#nowMs = nowMs;
+    const registers = [registry];
+    this.#signed = new Counter({
+      name: "redoubt_privval_signed_total",
+      help: "Proposals and votes that were signed, repeated ones too",
+      labelNames: ["chain", "step"],
+      registers,
+    });
+    this.#refused = new Counter({
+      name: "redoubt_privval_refused_total",
+      help: "Requests of nodes that were answered with an error",
+      labelNames: ["chain", "code"],
+      registers,
+    });
+    this.#missed = new Counter({
+      name: "redoubt_privval_missed_precommits_total",
+      help: "Heights between two precommits, that had none",
+      labelNames: ["chain"],
+      registers,
+    });
+    this.#durations = new Histogram({
+      name: "redoubt_privval_duration_seconds",
+      help: "From a node's request to the answer",
+      labelNames: ["chain"],
+      buckets: BUCKETS_SECONDS,
+      registers,
+    });
+    this.#watchLast(registry);
+    this.#watchLatency(registry);
+    watchNodes(registry, nodes);
+  }
+
+  /** Null: answered, and nothing signed. */
+  observe(chain: string, outcome: Refusal | SignedStep | null, tookMs: number): void {
+    if (outcome === null) return;
+    if ("code" in outcome) return this.#refused.inc({ chain, code: outcome.code });
+    const { height, round, step } = outcome.position;
+    this.#signed.inc({ chain, step: STEPS[step] ?? "other" });
+    this.#durations.observe({ chain }, tookMs / 1000);
+    const samples = this.#samples.get(chain) ?? [];
+    this.#samples.set(chain, samples);
+    samples.push(tookMs);
+    if (samples.length > SAMPLE_COUNT) samples.shift();
+    const lasts = this.#lasts.get(chain) ?? new Map<number, Last>();
+    this.#lasts.set(chain, lasts);
+    const last = lasts.get(step);
+    if (step === PRECOMMIT && last !== undefined && height > last.height + 1n) {
+      this.#missed.inc({ chain }, Number(height - last.height - 1n));
+    }
+    lasts.set(step, { height, round, atMs: this.#nowMs() });
+  }
+
+  #watchLast(registry: Registry): void {
+    const gauge = (name: string, help: string, read: (last: Last) => number): void => {
+      const lasts = this.#lasts;
+      new Gauge({
+        name,
+        help,
+        labelNames: ["chain", "step"],
+        registers: [registry],
+        collect() {
+          for (const [chain, steps] of lasts) {
+            for (const [step, last] of steps) {
+              this.set({ chain, step: STEPS[step] ?? "other" }, read(last));
+            }
+          }
+        },
+      });
+    };
+    gauge("redoubt_privval_last_height", "Of the last one signed", ({ height }) => Number(height));
+    gauge("redoubt_privval_last_round", "Of the last one signed", ({ round }) => round);
+    gauge(
+      "redoubt_privval_seconds_since_last",
+      "Since the last one was signed",
+      ({ atMs }) => (this.#nowMs() - atMs) / 1000,
+    );
+  }
+
+  #watchLatency(registry: Registry): void {
+    const gauge = (name: string, help: string, read: (medianMs: number) => number): void => {
+      const samples = this.#samples;
+      new Gauge({
+        name,
+        help,
+        labelNames: ["chain"],
+        registers: [registry],
+        collect() {
+          for (const [chain, taken] of samples) this.set({ chain }, read(medianOf(taken)));
+        },
+      });
+    };
+    gauge(
+      "redoubt_privval_latency_median_seconds",
+      `Of the last ${SAMPLE_COUNT} signatures`,
+      (medianMs) => medianMs / 1000,
+    );
+    gauge(
+      "redoubt_privval_latency_over_budget",
+      `1 when that is above ${BUDGET_MS} ms`,
+      (medianMs) => (medianMs > BUDGET_MS ? 1 : 0),
+    );
+  }
+}
+
+function watchNodes(registry: Registry, nodes: () => readonly PrivvalState[]): void {
+  const labelNames = ["chain", "address"] as const;
+  const labelsOf = ({ chainId, address }: PrivvalState) => ({ chain: chainId, address });
+  new Gauge({
+    name: "redoubt_privval_connected",
+    help: "1 when the node uses the connection",
+    labelNames,
+    registers: [registry],
+    collect() {
+      for (const node of nodes()) this.set(labelsOf(node), node.isConnected ? 1 : 0);
+    },
+  });
+  new Counter({
+    name: "redoubt_privval_connect_tries_total",
+    help: "Times that the node was dialled",
+    labelNames,
+    registers: [registry],
+    collect() {
+      this.reset();
+      for (const node of nodes()) this.inc(labelsOf(node), node.dialCount);
+    },
+  });
+}
+
+function medianOf(samples: readonly number[]): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
+}
