@@ -85,4 +85,6 @@ export type LogFields = {
   readonly path?: string;
   readonly reason?: string;
   readonly version?: string;
+  readonly chain?: string;
+  readonly peer?: string;
 };

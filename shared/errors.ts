@@ -201,6 +201,26 @@ export const ERRORS = {
   LISTEN_FAILED: { number: 922, text: "the address can't be listened on" },
   CONFIG_UNREADABLE: { number: 930, text: "the configuration file can't be read" },
   CONFIG_MALFORMED: { number: 931, text: "the configuration file does not fit its schema" },
+  PRIVVAL_UNREACHABLE: { number: 940, text: "the node can't be reached at its address" },
+  PRIVVAL_TIMEOUT: {
+    number: 941,
+    text: "the node did not finish the handshake; it serves one signer at a time",
+  },
+  PRIVVAL_HANDSHAKE: {
+    number: 942,
+    text: "the node does not speak SecretConnection, or can't prove its identity",
+  },
+  PRIVVAL_PEER_ID: { number: 943, text: "the node has another identity than the configured one" },
+  PRIVVAL_CLOSED: { number: 944, text: "the node closed the connection" },
+  PRIVVAL_IDLE: { number: 945, text: "the node sent nothing for three of its pings" },
+  PRIVVAL_LATE: { number: 946, text: "the answer was not ready, or not taken, in time" },
+  PRIVVAL_MALFORMED: { number: 947, text: "the node sent something else than its protocol" },
+  PRIVVAL_OVERSIZE: { number: 948, text: "the node's message is larger than its limit" },
+  PRIVVAL_ANSWER: {
+    number: 949,
+    text: "the answer does not fit the request, or is larger than the node reads",
+  },
+  PRIVVAL_IDENTITY: { number: 950, text: "the identity key can't be read, made or used" },
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;
@@ -246,6 +266,7 @@ export const DETAIL_NAMES: Readonly<Partial<Record<ErrorCode, readonly string[]>
   PHASE_REFUSED: ["phase"],
   TLS_MATERIAL: ["file", "reason"],
   LISTEN_FAILED: ["address"],
+  PRIVVAL_IDENTITY: ["file", "reason"],
 };
 
 export function refusal<Code extends ErrorCode>(

@@ -24,6 +24,8 @@ const IS_LOGGED: Readonly<Record<keyof LogFields, true>> = {
   path: true,
   reason: true,
   version: true,
+  chain: true,
+  peer: true,
 };
 
 const TEXT_LENGTH_MAX = 512;

@@ -141,6 +141,16 @@ export async function connectTo(
   return connected;
 }
 
+/**
+ * Ends a TCP connection with a reset, an error that the peer sees at its next read or write; what
+ * has not left yet is thrown away. After the peer's own end it only closes: libuv refuses a reset
+ * while our side is being shut down, and Node 26 then keeps the descriptor for ever.
+ */
+export function resetTcp(socket: Socket): void {
+  if (socket.writableEnded || socket.destroyed) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 function connecting(socket: Socket, deadlineMs: number): Promise<Connected> {
   return new Promise((settle) => {
     const timer = setTimeout(() => {

@@ -4,7 +4,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { connectTo, listenOn } from "../../../../parent/platform/socket.ts";
+import { connectTo, listenOn, resetTcp } from "../../../../parent/platform/socket.ts";
 import type { Address } from "../../../../shared/address.ts";
 
 function socketFile(): string {
@@ -102,4 +102,49 @@ test("an error of a connected socket closes it and ends nothing else", async (co
   socket.destroy(new Error("reset"));
   await closed;
   raw.destroy();
+});
+
+/** Both ends of a TCP connection. */
+async function pairOverTcp(context: TestContext): Promise<readonly [Socket, Socket]> {
+  const accepted = Promise.withResolvers<Socket>();
+  const server = await listenOn({ kind: "tcp", host: "127.0.0.1", port: 0 }, accepted.resolve);
+  context.after(() => server.close());
+  const bound = server.address();
+  assert(bound !== null && typeof bound === "object");
+  const socket = await connectTo({ kind: "tcp", host: "127.0.0.1", port: bound.port }, 5000);
+  assert(socket.ok);
+  return [socket.value, await accepted.promise];
+}
+
+function closeOf(socket: Socket): Promise<unknown> {
+  return new Promise((settle) => {
+    socket.once("close", settle);
+  });
+}
+
+test("resetTcp is seen by the peer as a reset", async (context) => {
+  const [ours, theirs] = await pairOverTcp(context);
+  const error = new Promise<NodeJS.ErrnoException>((settle) => {
+    theirs.once("error", settle);
+  });
+  theirs.resume();
+  const closed = closeOf(ours);
+  resetTcp(ours);
+  assert.equal((await error).code, "ECONNRESET");
+  await closed;
+  resetTcp(ours);
+});
+
+test("resetTcp closes a connection that the peer has ended, too", async (context) => {
+  const [ours, theirs] = await pairOverTcp(context);
+  const ended = new Promise((settle) => {
+    ours.once("end", settle);
+  });
+  ours.resume();
+  theirs.end();
+  await ended;
+  const closed = closeOf(ours);
+  resetTcp(ours);
+  await closed;
+  theirs.destroy();
 });
