@@ -86,5 +86,6 @@ export type LogFields = {
   readonly reason?: string;
   readonly version?: string;
   readonly chain?: string;
+  readonly position?: string;
   readonly peer?: string;
 };

@@ -3,8 +3,9 @@
 // A part that can't start stops the start, with its code and its name.
 
 import { isDeepStrictEqual } from "node:util";
+import type { Registry } from "prom-client";
 import { encodeAddress } from "../shared/address.ts";
-import { ERRORS, type ErrorCode, refusal } from "../shared/errors.ts";
+import { ERRORS, type ErrorCode, type Refusal, refusal } from "../shared/errors.ts";
 import { REQUEST_DEADLINE_MS, SHUTDOWN_DEADLINE_MS } from "../shared/limits.ts";
 import { err, ok, type Result } from "../shared/result.ts";
 import { startApi } from "./api/start.ts";
@@ -12,6 +13,7 @@ import { Enclaves } from "./enclaves.ts";
 import { ActiveEnclave, closeServed, type ServedEnclave } from "./link/active-enclave.ts";
 import { startAdmin } from "./link/admin.ts";
 import { EnclavePeer } from "./link/enclave-peer.ts";
+import { startPrivvalNodes } from "./link/privval-nodes.ts";
 import type { Succession } from "./link/provision.ts";
 import { LinkSigner } from "./link/signer.ts";
 import { type ServeFailure, Upgrades } from "./link/upgrade.ts";
@@ -20,9 +22,11 @@ import { startCredentials } from "./ops/credentials.ts";
 import { isVsockSource } from "./ops/enclave-config.ts";
 import { Metrics } from "./ops/metrics.ts";
 import { watchParts } from "./ops/part-metrics.ts";
+import { PrivvalMetrics } from "./ops/privval-metrics.ts";
 import { startOps } from "./ops/server.ts";
 import { openVsock } from "./platform/vsock.ts";
 import type { Log } from "./ports.ts";
+import type { Privval } from "./privval/privval-dialer.ts";
 import { startRelay } from "./relay/relay.ts";
 import { startStore } from "./store/store.ts";
 
@@ -118,6 +122,12 @@ async function startParts(
   if (!ops.ok) return err(named("ops", ops.error));
   closings.add(() => ops.value.close());
 
+  if (config.privval !== undefined) {
+    const nodes = await startNodes(config.privval, { active, log, registry: metrics.registry });
+    if (!nodes.ok) return err(named("privval", nodes.error));
+    closings.add(() => nodes.value.close());
+  }
+
   active.present.provisioner.start();
   const feed = startCredentials(
     config.credentials,
@@ -138,6 +148,28 @@ async function startParts(
       await closings.run();
     },
   });
+}
+
+/** Tendermint nodes, and what is counted of them. */
+async function startNodes(
+  config: NonNullable<Config["privval"]>,
+  parts: { readonly active: ActiveEnclave; readonly log: Log; readonly registry: Registry },
+): Promise<Result<Privval, Refusal>> {
+  const { active, log, registry } = parts;
+  let started: Privval | null = null;
+  const metrics = new PrivvalMetrics(
+    registry,
+    () => started?.states() ?? [],
+    () => performance.now(),
+  );
+  const nodes = await startPrivvalNodes({
+    config,
+    active,
+    log,
+    observe: (chainId, outcome, tookMs) => metrics.observe(chainId, outcome, tookMs),
+  });
+  if (nodes.ok) started = nodes.value;
+  return nodes;
 }
 
 type ServedEnclaves = {

@@ -110,10 +110,6 @@ export const RELAY_IDLE_MS = 120_000;
 
 /** Nodes that the parent dials for Tendermint's privval protocol. */
 export const PRIVVAL_NODE_COUNT_MAX = 64;
-/** One message of a node (tendermint.md §1.2): Sei's proposals carry much more than is signed. */
-export const PRIVVAL_MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
-/** What a node reads of an answer; the rest would stay in the stream (tendermint.md §1.5). */
-export const PRIVVAL_ANSWER_BYTES_MAX = 10_240;
 /** Dial and handshake together; a node waits 3 s for its signer (tendermint.md §1.5). */
 export const PRIVVAL_DIAL_DEADLINE_MS = 2000;
 /** From a node's request to our answer; the node waits 5 s and would take it for the next one's. */

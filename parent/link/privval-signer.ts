@@ -6,7 +6,7 @@ import type { Refusal } from "../../shared/errors.ts";
 import { ok, type Result } from "../../shared/result.ts";
 import type { AnswerOf, ENCLAVE_METHODS } from "../../shared/wire/methods.ts";
 import type { Log } from "../ports.ts";
-import type { PrivvalPlace, PrivvalSigner } from "../privval/ports.ts";
+import type { PrivvalSigner } from "../privval/ports.ts";
 import type { ActiveEnclave } from "./active-enclave.ts";
 
 type Answer = AnswerOf<(typeof ENCLAVE_METHODS)["privval"]>;
@@ -18,6 +18,8 @@ const BLOCK_DIGITS = 10;
 
 export type PrivvalSignerParts = {
   readonly active: ActiveEnclave;
+  /** Null: the only key of the chain. */
+  readonly key: Uint8Array | null;
   readonly log: Log;
   /** Told of each signature and each refusal of a chain, with how long it took. */
   readonly observe: (chainId: string, outcome: Refusal | SignedStep | null, ms: number) => void;
@@ -31,11 +33,11 @@ export class LinkPrivvalSigner implements PrivvalSigner {
   }
 
   async answer(
-    { chainId, key }: PrivvalPlace,
+    chainId: string,
     message: Uint8Array,
     deadlineMs: number,
   ): Promise<Result<Uint8Array, Refusal>> {
-    const { active, observe } = this.#parts;
+    const { active, key, observe } = this.#parts;
     const startMs = performance.now();
     // While an enclave is replaced by another.
     if (active.held !== null) await active.held;
@@ -56,7 +58,10 @@ export class LinkPrivvalSigner implements PrivvalSigner {
 
   #say(chain: string, { position, blockHash }: SignedStep, tookMs: number): void {
     const { height, round, step } = position;
-    const block = blockHash.length === 0 ? "nil" : encodeHex(blockHash.subarray(0, BLOCK_DIGITS / 2)).toUpperCase();
+    const block =
+      blockHash.length === 0
+        ? "nil"
+        : encodeHex(blockHash.subarray(0, BLOCK_DIGITS / 2)).toUpperCase();
     this.#parts.log.info("privval.signed", {
       chain,
       kind: `${STEPS[step] ?? step}:${block}`,

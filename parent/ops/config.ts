@@ -13,6 +13,7 @@ import { err, ok, type Result } from "../../shared/result.ts";
 import { addressOf } from "./address-schema.ts";
 import { apiSchema } from "./api-config.ts";
 import { defaultListen, enclaveSchema } from "./enclave-config.ts";
+import { privvalSchema } from "./privval-config.ts";
 
 /** Every problem found, each as `api.clients[0].keys: what is wrong`. */
 export type ConfigError = {
@@ -82,6 +83,8 @@ function configSchema(folder: string) {
       .strictObject({ listen: addressOf("tcp").default(loopback(9001)) })
       .default({ listen: loopback(9001) }),
     admin: z.strictObject({ listen: addressOf("unix") }),
+    /** Tendermint nodes to dial. */
+    privval: privvalSchema(path).optional(),
     log: z.strictObject({ level: z.enum(LOG_LEVELS).default("info") }).default({ level: "info" }),
   });
   return file.transform(({ store, relay, ...rest }, context) => {

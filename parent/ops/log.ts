@@ -25,6 +25,7 @@ const IS_LOGGED: Readonly<Record<keyof LogFields, true>> = {
   reason: true,
   version: true,
   chain: true,
+  position: true,
   peer: true,
 };
 

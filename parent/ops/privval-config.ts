@@ -4,11 +4,23 @@
 
 import { z } from "zod";
 import { encodeAddress } from "../../shared/address.ts";
+import { parsePrefixedHex } from "../../shared/bytes/hex.ts";
 import { PRIVVAL_NODE_COUNT_MAX } from "../../shared/limits.ts";
 import { type PrivvalAddress, parsePrivvalAddress } from "../privval/privval-address.ts";
 
+/** Of every scheme at most; which one it is the enclave knows. */
+const PUBLIC_KEY_BYTES_MAX = 200;
+
 /** Printable ASCII, at most the 50 bytes that CometBFT takes (tendermint.md §4.1). */
 const chainId = z.string().regex(/^[\x21-\x7e]{1,50}$/, "expected a chain id");
+
+/** Of a key, where its chain has several: `0x` and hex. */
+const publicKey = z.string().transform((text, context) => {
+  const key = parsePrefixedHex(text);
+  if (key.ok && key.value.length > 0 && key.value.length <= PUBLIC_KEY_BYTES_MAX) return key.value;
+  context.addIssue("expected a public key");
+  return z.NEVER;
+});
 
 const nodeAddress = z.string().transform((text, context): PrivvalAddress => {
   const address = parsePrivvalAddress(text);
@@ -26,8 +38,12 @@ export function privvalSchema<Path extends z.ZodType<string>>(path: Path) {
       nodes: z
         .array(
           z
-            .strictObject({ chain: chainId, address: nodeAddress })
-            .transform(({ chain, address }) => ({ chainId: chain, address })),
+            .strictObject({ chain: chainId, address: nodeAddress, key: publicKey.optional() })
+            .transform(({ chain, address, key }) => ({
+              chainId: chain,
+              address,
+              key: key ?? null,
+            })),
         )
         .min(1)
         .max(PRIVVAL_NODE_COUNT_MAX),

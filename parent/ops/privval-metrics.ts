@@ -83,16 +83,15 @@ export class PrivvalMetrics {
 
   #watchLast(registry: Registry): void {
     const gauge = (name: string, help: string, read: (last: Last) => number): void => {
-      const lasts = this.#lasts;
-      new Gauge({
+      const metric: Gauge<"chain" | "step"> = new Gauge({
         name,
         help,
         labelNames: ["chain", "step"],
         registers: [registry],
-        collect() {
-          for (const [chain, steps] of lasts) {
+        collect: () => {
+          for (const [chain, steps] of this.#lasts) {
             for (const [step, last] of steps) {
-              this.set({ chain, step: STEPS[step] ?? "other" }, read(last));
+              metric.set({ chain, step: STEPS[step] ?? "other" }, read(last));
             }
           }
         },
@@ -109,14 +108,13 @@ export class PrivvalMetrics {
 
   #watchLatency(registry: Registry): void {
     const gauge = (name: string, help: string, read: (medianMs: number) => number): void => {
-      const samples = this.#samples;
-      new Gauge({
+      const metric: Gauge<"chain"> = new Gauge({
         name,
         help,
         labelNames: ["chain"],
         registers: [registry],
-        collect() {
-          for (const [chain, taken] of samples) this.set({ chain }, read(medianOf(taken)));
+        collect: () => {
+          for (const [chain, taken] of this.#samples) metric.set({ chain }, read(medianOf(taken)));
         },
       });
     };
@@ -135,26 +133,29 @@ export class PrivvalMetrics {
 
 function watchNodes(registry: Registry, nodes: () => readonly PrivvalState[]): void {
   const labelNames = ["chain", "address"] as const;
-  const labelsOf = ({ chainId, address }: PrivvalState) => ({ chain: chainId, address });
-  new Gauge({
+  const connected: Gauge<"chain" | "address"> = new Gauge({
     name: "redoubt_privval_connected",
     help: "1 when the node uses the connection",
     labelNames,
     registers: [registry],
-    collect() {
-      for (const node of nodes()) this.set(labelsOf(node), node.isConnected ? 1 : 0);
+    collect: () => {
+      for (const node of nodes()) connected.set(labelsOf(node), node.isConnected ? 1 : 0);
     },
   });
-  new Counter({
+  const tries: Counter<"chain" | "address"> = new Counter({
     name: "redoubt_privval_connect_tries_total",
     help: "Times that the node was dialled",
     labelNames,
     registers: [registry],
-    collect() {
-      this.reset();
-      for (const node of nodes()) this.inc(labelsOf(node), node.dialCount);
+    collect: () => {
+      tries.reset();
+      for (const node of nodes()) tries.inc(labelsOf(node), node.dialCount);
     },
   });
+}
+
+function labelsOf({ chainId, address }: PrivvalState) {
+  return { chain: chainId, address };
 }
 
 function medianOf(samples: readonly number[]): number {

@@ -153,6 +153,7 @@ function optionsOf(
 ): StartOptions {
   return {
     isOnce: false,
+    chain: "ethereum" as const,
     network,
     keystores: null,
     freshKeyCount: 0,

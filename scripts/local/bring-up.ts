@@ -1,8 +1,8 @@
 // What bringing a local signer up takes, whichever chains it signs for.
 
 import { relative } from "node:path";
-import { command as stateCommand } from "../cli/state.ts";
 import { command as sealCommand } from "../cli/seal.ts";
+import { command as stateCommand } from "../cli/state.ts";
 import { prepareStoreCredentials, prepareTable } from "./dynamo-setup.ts";
 import type { JsonObject } from "./json-fields.ts";
 import type { Layout } from "./layout.ts";

@@ -6,11 +6,18 @@
 import { createPublicKey, verify } from "node:crypto";
 import { concatBytes, isEqualBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
-import { encodeVarint, protoBytes, protoFixed64, protoMessage, protoVarint } from "../../shared/bytes/protobuf.ts";
+import {
+  encodeVarint,
+  protoBytes,
+  protoFixed64,
+  protoMessage,
+  protoVarint,
+} from "../../shared/bytes/protobuf.ts";
 import { command as verifyCommand } from "../cli/verify.ts";
+import { print } from "./bring-up.ts";
 import { LOCAL_CHAIN_ID } from "./consensus-setup.ts";
 import type { Layout } from "./layout.ts";
-import { print } from "./bring-up.ts";
+import type { PrivvalNode } from "./privval-node.ts";
 import {
   encodePubKeyRequest,
   encodeSignProposalRequest,
@@ -19,7 +26,6 @@ import {
   readRemoteError,
   readSigned,
 } from "./privval-request.ts";
-import type { PrivvalNode } from "./privval-node.ts";
 import { argumentsOf } from "./program.ts";
 import { tamperedManifestOutcome } from "./tampered-manifest.ts";
 
@@ -59,7 +65,10 @@ export class ConsensusTour {
     await this.#checkRefused(node, "nothing at one step", { ...vote, block: null });
     await this.#checkRefused(node, "an earlier height", voteAt(first, "precommit", 1));
     await this.#checkReboot(node, voteAt(last + 1n, "prevote", 1));
-    await this.#checkRefused(node, "another block after the reboot", { ...vote, block: blockOf(2) });
+    await this.#checkRefused(node, "another block after the reboot", {
+      ...vote,
+      block: blockOf(2),
+    });
     const outcome = await tamperedManifestOutcome(this.#parts.layout);
     this.#check("a tampered manifest gets no keys", outcome === "KMS_DENIED", outcome);
     await this.#checkAttestation();
@@ -75,35 +84,51 @@ export class ConsensusTour {
   async #checkHeight(node: PrivvalNode, height: bigint): Promise<void> {
     const proposal = { height, round: 0, polRound: -1, block: blockOf(1), seconds: height };
     const proposed = await node.ask(encodeSignProposalRequest(LOCAL_CHAIN_ID, proposal));
-    const signature = readSigned(proposed)?.signature ?? new Uint8Array(0);
+    const signature = readSigned("proposal", proposed)?.signature ?? new Uint8Array(0);
     const canonical = canonicalBytes({ ...proposal, type: 32n, polRound: -1n });
-    this.#check(`height ${height}: proposal signed`, this.#isSigned(canonical, signature), shorten(signature));
+    this.#check(
+      `height ${height}: proposal signed`,
+      this.#isSigned(canonical, signature),
+      shorten(signature),
+    );
     for (const type of ["prevote", "precommit"] as const) {
       const vote = voteAt(height, type, 1);
       const answer = await node.ask(encodeSignVoteRequest(LOCAL_CHAIN_ID, vote));
-      const signed = readSigned(answer);
+      const signed = readSigned("vote", answer);
       const bytes = canonicalBytes({ ...vote, type: type === "prevote" ? 1n : 2n, polRound: null });
-      const isExtended = (signed?.extensionSignature.length ?? 0) === (type === "precommit" ? 64 : 0);
+      const isExtended =
+        (signed?.extensionSignature.length ?? 0) === (type === "precommit" ? 64 : 0);
       const isRight = this.#isSigned(bytes, signed?.signature ?? new Uint8Array(0)) && isExtended;
       this.#check(`height ${height}: ${type} signed`, isRight, shorten(signed?.signature));
     }
   }
 
   async #checkSame(node: PrivvalNode, sentry: PrivvalNode, vote: NodeVote): Promise<void> {
-    const first = readSigned(await node.ask(encodeSignVoteRequest(LOCAL_CHAIN_ID, vote)));
+    const first = readSigned("vote", await node.ask(encodeSignVoteRequest(LOCAL_CHAIN_ID, vote)));
     const late = { ...vote, seconds: vote.seconds + 7n };
-    const second = readSigned(await sentry.ask(encodeSignVoteRequest(LOCAL_CHAIN_ID, late)));
+    const second = readSigned(
+      "vote",
+      await sentry.ask(encodeSignVoteRequest(LOCAL_CHAIN_ID, late)),
+    );
     const isSame =
       first !== null && second !== null && isEqualBytes(first.signature, second.signature);
-    this.#check("the other node gets the same signature for the same vote", isSame, shorten(second?.signature));
+    this.#check(
+      "the other node gets the same signature for the same vote",
+      isSame,
+      shorten(second?.signature),
+    );
   }
 
   async #checkRefused(node: PrivvalNode, what: string, vote: NodeVote): Promise<void> {
     const { acceptCount } = node;
     const answer = await node.ask(encodeSignVoteRequest(LOCAL_CHAIN_ID, vote));
-    const error = readRemoteError(answer);
+    const error = readRemoteError("vote", answer);
     const isRefused = error !== null && node.acceptCount === acceptCount;
-    this.#check(`${what} is refused, and the connection stays`, isRefused, error?.description ?? "");
+    this.#check(
+      `${what} is refused, and the connection stays`,
+      isRefused,
+      error?.description ?? "",
+    );
   }
 
   async #checkReboot(node: PrivvalNode, vote: NodeVote): Promise<void> {
@@ -113,7 +138,7 @@ export class ConsensusTour {
     const startMs = Date.now();
     for (;;) {
       const answer = await node.ask(encodeSignVoteRequest(LOCAL_CHAIN_ID, vote));
-      const signed = readSigned(answer);
+      const signed = readSigned("vote", answer);
       if (signed !== null || Date.now() > lateMs) {
         const tookMs = Date.now() - startMs;
         this.#check("a killed enclave is back", signed !== null, `signed after ${tookMs} ms`);
@@ -174,7 +199,10 @@ function canonicalBytes({ type, height, round, polRound, block, seconds }: Canon
           4 + shift,
           concatBytes(
             protoBytes(1, block.hash),
-            protoMessage(2, concatBytes(protoVarint(1, BigInt(block.total)), protoBytes(2, block.hash))),
+            protoMessage(
+              2,
+              concatBytes(protoVarint(1, BigInt(block.total)), protoBytes(2, block.hash)),
+            ),
           ),
         );
   const body = concatBytes(

@@ -21,7 +21,12 @@ import type { StartOptions } from "./options.ts";
 import { argumentsOf } from "./program.ts";
 import { requestNetworkOf } from "./request-network.ts";
 import { sampleRequests } from "./requests.ts";
-import { prepareIdentities, prepareKeystores, prepareManifest, writeParentConfig } from "./setup.ts";
+import {
+  prepareIdentities,
+  prepareKeystores,
+  prepareManifest,
+  writeParentConfig,
+} from "./setup.ts";
 import { Tour } from "./tour.ts";
 
 type Up = {

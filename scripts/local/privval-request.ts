@@ -62,6 +62,22 @@ export function readAnswer(arm: PrivvalArm, answer: Uint8Array): Uint8Array | nu
   return readBytes(answer, PRIVVAL_ARMS[arm].answer);
 }
 
+export type Signed = {
+  readonly signature: Uint8Array;
+  /** Empty without one. */
+  readonly extensionSignature: Uint8Array;
+};
+
+/** What a node takes of a vote or proposal that was signed; null when it was not. */
+export function readSigned(arm: "vote" | "proposal", answer: Uint8Array): Signed | null {
+  if (readRemoteError(arm, answer) !== null) return null;
+  const signed = readBytes(readAnswer(arm, answer), 1);
+  const signature = readBytes(signed, arm === "vote" ? 8 : 7);
+  const extension = arm === "vote" ? readBytes(signed, 10) : null;
+  if (signature === null) return null;
+  return { signature, extensionSignature: extension ?? new Uint8Array(0) };
+}
+
 /** The RemoteSignerError of an answer, null when it has none. */
 export function readRemoteError(arm: PrivvalArm, answer: Uint8Array): RemoteError | null {
   const error = readBytes(readAnswer(arm, answer), 2);

@@ -14,7 +14,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { basename, join } from "node:path";
-import { type EthereumManifest, type Manifest, parseManifest } from "../../enclave/core/manifest.ts";
+import {
+  type EthereumManifest,
+  type Manifest,
+  parseManifest,
+} from "../../enclave/core/manifest.ts";
 import { manifestPcr } from "../../shared/attestation/pcr.ts";
 import { OPERATION_KINDS } from "../../shared/operation.ts";
 import { buildKeyPolicy } from "../policy/key-policy.ts";

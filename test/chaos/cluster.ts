@@ -66,6 +66,7 @@ export class Cluster implements LoadTarget {
     makeFolders(this.layout);
     this.#options = {
       isOnce: false,
+      chain: "ethereum" as const,
       network: { ...localNetwork(Date.now()), slotDurationMs: SLOT_MS },
       keystores: null,
       freshKeyCount: 0,

@@ -314,6 +314,7 @@ export class RunningSigner {
   #options() {
     return {
       isOnce: false,
+      chain: "ethereum" as const,
       network: { ...localNetwork(Date.now()), slotDurationMs: this.#slotMs },
       keystores: null,
       freshKeyCount: 0,

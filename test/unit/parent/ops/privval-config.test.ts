@@ -33,10 +33,12 @@ test("privval takes nodes with their chains, and makes the identity's path absol
       {
         chainId: "cosmoshub-4",
         address: { address: { kind: "tcp", host: "10.0.0.1", port: 26_659 }, peerId: null },
+        key: null,
       },
       {
         chainId: "cosmoshub-4",
         address: { address: { kind: "tcp", host: "10.0.0.2", port: 26_659 }, peerId: ID },
+        key: null,
       },
       {
         chainId: "osmosis-1",
