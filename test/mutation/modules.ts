@@ -58,7 +58,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
     `${CORE}/chains/tendermint/consensus-rule.test.ts`,
     `${CORE}/chains/tendermint/consensus-record.test.ts`,
   ],
-  "enclave/service/privval.ts": [`${SERVICE}/privval.test.ts`],
+  "enclave/service/privval.ts": [`${SERVICE}/privval.test.ts`, `${SERVICE}/privval-faults.test.ts`],
   "enclave/service/consensus-acts.ts": [
     `${SERVICE}/consensus-acts.test.ts`,
     `${SERVICE}/privval.test.ts`,
