@@ -52,6 +52,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/core/chains/tendermint/consensus-record.ts": [
     `${CORE}/chains/tendermint/consensus-record.test.ts`,
     `${STATE}/tendermint-ledger.test.ts`,
+    CONSENSUS_ORACLE,
   ],
   "enclave/core/chains/tendermint/position.ts": [
     `${CORE}/chains/tendermint/position.test.ts`,
@@ -70,6 +71,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
     `${SERVICE}/handover.test.ts`,
   ],
   "enclave/service/ethereum-accounts.ts": [
+    `${SERVICE}/ethereum-accounts.test.ts`,
     `${SERVICE}/retire-acts.test.ts`,
     `${SERVICE}/state-acts.test.ts`,
     `${SERVICE}/handover.test.ts`,

@@ -177,6 +177,17 @@ test("a signature that does not verify never leaves, whichever of an answer's it
   }
 });
 
+test("what was recorded for something else releases nothing", async (t) => {
+  const accounts = await faultyAccounts(9);
+  const [account] = accounts.loaded();
+  assert(account !== undefined);
+  // As if a later step had become durable between the write's outcome and its answer.
+  t.mock.method(account.ledger, "record", () => Promise.resolve({ ok: true, value: null }));
+  const ask = { chainId: CHAIN, key: null, message: voteRequest() };
+  const answer = await answerPrivval({ accounts, nowMs: () => 1 }, ask);
+  assert.equal(answer.ok ? "ok" : answer.error.code, "STATE_CONFLICT");
+});
+
 test("a chain's records are told from another's by 32 bytes of its id", () => {
   assert.equal(chainScope(CHAIN).length, 32);
   assert.notEqual(hexOf(chainScope(CHAIN)), hexOf(chainScope(`${CHAIN}2`)));
