@@ -39,11 +39,7 @@ import { hasExtension } from "../core/chains/tendermint/vote.ts";
 import { uncompressPublicKey } from "../keys/ecdsa.ts";
 import { MessageKey } from "../keys/signing-key.ts";
 import type { Receipt } from "../state/record-codec.ts";
-import {
-  KEY_TYPES,
-  type TendermintAccount,
-  type TendermintAccounts,
-} from "./tendermint-accounts.ts";
+import { type TendermintAccount, type TendermintAccounts } from "./tendermint-accounts.ts";
 
 type PrivvalParams = ParamsOf<(typeof ENCLAVE_METHODS)["privval"]>;
 type PrivvalAnswer = AnswerOf<(typeof ENCLAVE_METHODS)["privval"]>;
