@@ -62,7 +62,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/service/privval.ts": [`${SERVICE}/privval.test.ts`, `${SERVICE}/privval-faults.test.ts`],
   "enclave/service/consensus-acts.ts": [
     `${SERVICE}/consensus-acts.test.ts`,
-    `${SERVICE}/privval.test.ts`,
+    `${SERVICE}/privval-faults.test.ts`,
   ],
   "enclave/service/record-act.ts": [
     `${SERVICE}/init-acts.test.ts`,

@@ -123,8 +123,8 @@ test("a key that goes while its record is written releases nothing", async () =>
   assert.equal(await rig.ask(wire({ 1: { 1: CHAIN } })), "KEY_UNKNOWN");
 });
 
-/** Accounts whose key gives wrong signatures from the `good`-th on. */
-async function faultyAccounts(good: number): Promise<TendermintAccounts> {
+/** Accounts whose key gives one wrong signature: that with this number, from 0 on. */
+async function faultyAccounts(bad: number): Promise<TendermintAccounts> {
   const manifest = {
     redoubt: 1,
     kms: { keyArn: KEY_ARN },
@@ -137,7 +137,7 @@ async function faultyAccounts(good: number): Promise<TendermintAccounts> {
   const parsed = parseManifest(bytes);
   assert(parsed.ok && parsed.value.family === "tendermint");
   const accounts = createTendermintAccounts(parsed.value);
-  let left = good;
+  let count = 0;
   const material = new KeyMaterial(1);
   const key = MessageKey.load({ ...VALIDATOR, scheme: "ed25519" }, material, 0, {
     ...MESSAGE_SIGNATURES.ed25519,
@@ -145,7 +145,7 @@ async function faultyAccounts(good: number): Promise<TendermintAccounts> {
       const signer = MESSAGE_SIGNATURES.ed25519.open(secret);
       if (signer === null) return null;
       const sign = (message: Uint8Array) =>
-        left-- > 0 ? signer.sign(message) : new Uint8Array(64);
+        count++ === bad ? new Uint8Array(64) : signer.sign(message);
       return { publicKey: signer.publicKey, sign };
     },
   });
@@ -168,11 +168,11 @@ test("a signature that does not verify never leaves, whichever of an answer's it
     [wire({ 9: { 1: "anything" } }), 1],
   ];
   for (const [message, count] of rows) {
-    for (let good = 0; good <= count; good++) {
-      const accounts = await faultyAccounts(good);
+    for (let bad = 0; bad <= count; bad++) {
+      const accounts = await faultyAccounts(bad);
       const parts = { accounts, nowMs: () => 1 };
       const answer = await answerPrivval(parts, { chainId: CHAIN, key: null, message });
-      assert.equal(answer.ok ? "ok" : answer.error.code, good < count ? "SIGN_FAULT" : "ok");
+      assert.equal(answer.ok ? "ok" : answer.error.code, bad < count ? "SIGN_FAULT" : "ok");
     }
   }
 });
