@@ -78,7 +78,8 @@ export class PrivvalMetrics {
     if (step === PRECOMMIT && last !== undefined && height > last.height + 1n) {
       this.#missed.inc({ chain }, Number(height - last.height - 1n));
     }
-    lasts.set(step, { height, round, atMs: this.#nowMs() });
+    const isLast = last === undefined || height >= last.height;
+    if (isLast) lasts.set(step, { height, round, atMs: this.#nowMs() });
   }
 
   #watchLast(registry: Registry): void {

@@ -9,10 +9,11 @@ import { HTTP_STATUS } from "../../../parent/api/status.ts";
 import { EnclavePeer } from "../../../parent/link/enclave-peer.ts";
 import { Metrics } from "../../../parent/ops/metrics.ts";
 import { type WatchedParts, watchParts } from "../../../parent/ops/part-metrics.ts";
+import { PrivvalMetrics } from "../../../parent/ops/privval-metrics.ts";
 import { USAGE as START_USAGE } from "../../../scripts/local/options.ts";
 import { FINDINGS } from "../../../scripts/policy/finding.ts";
 import { buildKeyPolicy } from "../../../scripts/policy/key-policy.ts";
-import { DETAIL_NAMES, ERRORS, isErrorCode } from "../../../shared/errors.ts";
+import { DETAIL_NAMES, ERRORS, isErrorCode, refusal } from "../../../shared/errors.ts";
 import * as limits from "../../../shared/limits.ts";
 import { IS_DEFAULT_OPERATION, OPERATION_KINDS } from "../../../shared/operation.ts";
 import { ok } from "../../../shared/result.ts";
@@ -162,6 +163,12 @@ async function metricTable(): Promise<string> {
   const metrics = new Metrics();
   metrics.watch(new FakeSigner());
   watchParts(metrics.registry, SILENT_PARTS);
+  const privval = new PrivvalMetrics(
+    metrics.registry,
+    () => [],
+    () => 0,
+  );
+  privval.observe("a", refusal("KEY_UNKNOWN"), 0);
   const text = await metrics.registry.metrics();
   const described = [...text.matchAll(/^# HELP (\w+) (.*)\n# TYPE \w+ (\w+)$/gm)];
   const rows = described
