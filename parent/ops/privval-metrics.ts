@@ -155,6 +155,16 @@ function watchNodes(registry: Registry, nodes: () => readonly PrivvalState[]): v
   });
 }
 
+/** Nodes that are the client come and go: they are counted, and the log has their addresses. */
+export function watchCallers(registry: Registry, count: () => number): void {
+  const callers: Gauge = new Gauge({
+    name: "redoubt_privval_grpc_connections",
+    help: "Connections of nodes that call over gRPC",
+    registers: [registry],
+    collect: () => callers.set(count()),
+  });
+}
+
 function labelsOf({ chainId, address }: PrivvalState) {
   return { chain: chainId, address };
 }
