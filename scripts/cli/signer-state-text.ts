@@ -75,7 +75,7 @@ class StateReader {
     return NATURAL.test(text) ? { digits: text, isText: true } : this.#json.fail();
   }
 
-  /** `parts`, and a total as text, are older spellings. */
+  /** Versions of tmkms spell it `part_set_header` or `parts`, and the total as a number or text. */
   #blockId(): void {
     if (this.#json.takeNull()) return;
     let partsCount = 0;

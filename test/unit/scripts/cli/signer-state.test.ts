@@ -64,6 +64,27 @@ describe("parseSignerState", () => {
     ]);
   });
 
+  it("reads what FilePV v0.38.17 and iq-cometbft 0.1, which tmkms 0.15 has, really wrote", () => {
+    const signature =
+      "UM/6dURbN40AcAt6nUcRLunWZ2KlXFoVIrCqRruSxjikPanNzGqu6NvcQA06prWSm/FPlsV6r9YB0rg1+hMeCQ==";
+    const signBytes = "2408021107000000000000001902000000000000002A0B088092B8C398FEFFFFFF01320163";
+    const hash = "0".repeat(64);
+    assertRows([
+      [
+        `{\n  "height": "7",\n  "round": 2,\n  "step": 3,\n  "signature": "${signature}",\n  "signbytes": "${signBytes}"\n}`,
+        "filepv 7/2/precommit",
+      ],
+      [
+        `{"height":"7","round":"2","step":1,"block_id":{"hash":"${hash}","parts":{"total":1,"hash":"${hash}"}}}`,
+        "tmkms 7/2/prevote",
+      ],
+      [
+        `{"height":"0","round":"0","step":0,"block_id":{"hash":"","parts":{"total":0,"hash":""}}}`,
+        "tmkms nothing",
+      ],
+    ]);
+  });
+
   it("numbers tmkms's steps from 0, and the others' from 1", () => {
     const steps = ["proposal", "prevote", "precommit"];
     for (const [index, step] of steps.entries()) {
