@@ -27,6 +27,8 @@ export type Wish = {
   /** Every enclave has a table of its own. */
   readonly isSplit?: boolean;
   readonly breakStore?: (store: StateStore) => StateStore;
+  /** Of operators' acts, among all that may happen. */
+  readonly amendWeight?: number;
 };
 
 export type Outcome = {
@@ -175,7 +177,7 @@ class TableHistory<E extends Life, Q, S extends { readonly root: string }> {
       resume: isStopped ? 8 : 0,
       jump: 1,
       weather: 2,
-      amend: 2,
+      amend: this.#wish.amendWeight ?? 2,
       retire: this.#chain.retire === null ? 0 : 0.3,
       exchange: this.#isExchanged ? 0 : 0.1,
     };
