@@ -5,11 +5,12 @@
 import { open, rename, rm } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
+import { chainScope } from "../../enclave/core/chains/tendermint/manifest-part.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { LoggedLine } from "../../shared/wire/methods.ts";
 import type { ParentAdmin } from "./admin.ts";
-import { listKeys, showStates } from "./admin-keys.ts";
+import { listKeys, pagesOf, showStates } from "./admin-keys.ts";
 import { encodeLine, type LogHead, type LogLine } from "./audit-log.ts";
 
 export type LogSource = {
@@ -38,15 +39,45 @@ export function sourceOfParent(admin: ParentAdmin): LogSource {
 async function headsOf(admin: ParentAdmin): Promise<Result<readonly LogHead[], Refusal>> {
   const status = await admin.call("status", {});
   if (!status.ok) return status;
-  const scope = status.value.genesisValidatorsRoot;
-  if (scope === null) return err(refusal("PHASE_REFUSED", status.value.phase));
+  const { genesisValidatorsRoot, chainIds, phase, storeKind } = status.value;
+  if (genesisValidatorsRoot === null && chainIds.length === 0) {
+    return err(refusal("PHASE_REFUSED", phase));
+  }
   const keys = await listKeys(admin);
   if (!keys.ok) return keys;
-  const states = await showStates(admin, keys.value);
+  const states =
+    genesisValidatorsRoot === null
+      ? await showChains(admin, keys.value)
+      : await showNetwork(admin, keys.value, genesisValidatorsRoot);
   if (!states.ok) return states;
-  if (status.value.storeKind === "dynamodb") await pause(LATE_MS);
+  if (storeKind === "dynamodb") await pause(LATE_MS);
   const recorded = states.value.filter(({ hasRecord }) => hasRecord);
-  return ok(recorded.map(({ key, seq, head }) => ({ kind: "head", scope, key, seq, head })));
+  return ok(recorded.map(({ scope, key, seq, head }) => ({ kind: "head", scope, key, seq, head })));
+}
+
+type Stated = Omit<LogHead, "kind"> & { readonly hasRecord: boolean };
+
+/** Every key is of the one network that the manifest names. */
+async function showNetwork(
+  admin: ParentAdmin,
+  keys: readonly Uint8Array[],
+  scope: Uint8Array,
+): Promise<Result<readonly Stated[], Refusal>> {
+  const states = await showStates(admin, keys);
+  return states.ok ? ok(states.value.map((state) => ({ ...state, scope }))) : states;
+}
+
+async function showChains(
+  admin: ParentAdmin,
+  keys: readonly Uint8Array[],
+): Promise<Result<readonly Stated[], Refusal>> {
+  const stated: Stated[] = [];
+  for (const page of pagesOf(keys)) {
+    const shown = await admin.call("consensus.show", { keys: page });
+    if (!shown.ok) return shown;
+    stated.push(...shown.value.map((state) => ({ ...state, scope: chainScope(state.chainId) })));
+  }
+  return stated.length === keys.length ? ok(stated) : err(refusal("KEY_UNKNOWN"));
 }
 
 /** Throws when the file is no database of ours, or in use. */

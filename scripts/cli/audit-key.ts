@@ -1,19 +1,22 @@
 // One key's history, replayed in the order of its versions: that each receipt follows the one
-// before, that none is missing, that nothing comes after a tombstone, and whether heights ever fail
-// to rise. It must never judge a line before the lines that it builds on, unless they are missing.
+// before, that none is missing, that nothing comes after a tombstone, that all are of one family of
+// chains, and whether only a look at all pairs can tell that none is slashable. It must never judge
+// a line before the lines that it builds on, unless they are missing.
 
 import { headAfter, NO_HEAD } from "../../enclave/state/record-codec.ts";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import type { LogHead, LogReceipt } from "./audit-log.ts";
-import { type ParsedReceipt, parseReceipt } from "./audit-receipt.ts";
+import { type ParsedReceipt, parseReceipt, type ReceiptFamily } from "./audit-receipt.ts";
+import { Rise } from "./audit-rise.ts";
 
 export const FINDING_CODES = {
   GAP: "receipts are missing",
-  MALFORMED: "a receipt can't be read, or is of another version than its line says",
+  MALFORMED: "a receipt can't be read, or is of another version or family of chains",
   BROKEN_CHAIN: "a receipt does not follow the one before it",
   FORK: "two receipts for one version",
   AFTER_RETIREMENT: "something was signed after the tombstone",
   SLASHABLE_PAIR: "two signatures that are slashable together",
+  DOUBLE_PROPOSAL: "two proposals for one round",
   BEHIND_HEAD: "the record is newer than the last receipt",
   HEAD_MISMATCH: "the record's head is not that of the receipts",
   UNORDERED: "a version comes again, too late to be compared",
@@ -37,11 +40,10 @@ export class KeyReplay {
   count = 0;
   #head: Uint8Array | null = NO_HEAD;
   #isRetired = false;
-  #maxSlot = -1n;
-  #maxSource = -1n;
-  #maxTarget = -1n;
-  /** A height did not rise: only a look at all pairs can tell whether that was slashable. */
-  isSuspect = false;
+  /** Of the first receipt that has one. */
+  #family: ReceiptFamily | null = null;
+  #isForked = false;
+  readonly #rise = new Rise();
 
   constructor(owner: Owner) {
     this.#owner = owner;
@@ -51,6 +53,11 @@ export class KeyReplay {
     return this.#waiting.size;
   }
 
+  /** Only a look at all pairs can tell whether anything slashable was signed. */
+  get isSuspect(): boolean {
+    return this.#isForked || !this.#rise.isSteady;
+  }
+
   expect(head: LogHead): void {
     this.#expected.push(head);
   }
@@ -58,7 +65,9 @@ export class KeyReplay {
   add({ seq, receipt }: LogReceipt): void {
     const known = this.#waiting.get(seq) ?? this.#seen.get(seq);
     if (known !== undefined) {
-      if (!isEqualBytes(known, receipt)) this.#find("FORK", seq);
+      if (isEqualBytes(known, receipt)) return;
+      this.#isForked = true;
+      this.#find("FORK", seq);
       return;
     }
     if (seq <= this.seq) return this.#find("UNORDERED", seq);
@@ -120,16 +129,11 @@ export class KeyReplay {
     }
     if (this.#isRetired) this.#find("AFTER_RETIREMENT", seq, receipt.kind);
     if (receipt.kind === "retire") this.#isRetired = true;
-    if (receipt.signingRoot === null) return;
-    const [first = 0n, target] = receipt.heights;
-    if (target === undefined) {
-      this.isSuspect ||= first <= this.#maxSlot;
-      if (first > this.#maxSlot) this.#maxSlot = first;
-      return;
+    this.#family ??= receipt.family;
+    if (receipt.family !== null && receipt.family !== this.#family) {
+      this.#find("MALFORMED", seq, `${receipt.kind} for a key of another family of chains`);
     }
-    this.isSuspect ||= target <= this.#maxTarget || first < this.#maxSource;
-    if (first > this.#maxSource) this.#maxSource = first;
-    if (target > this.#maxTarget) this.#maxTarget = target;
+    this.#rise.add(receipt);
   }
 
   #find(code: FindingCode, seq: number, detail = ""): void {

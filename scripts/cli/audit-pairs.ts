@@ -1,6 +1,6 @@
-// All signatures of one key against each other, for keys whose heights did not always rise: the
-// slashing conditions of the consensus specification (phase0: proposer slashing, double vote,
-// surround vote), and no rule of ours.
+// All signatures of one Ethereum key against each other, for keys whose heights did not always
+// rise: the slashing conditions of the consensus specification (phase0: proposer slashing, double
+// vote, surround vote), and no rule of ours.
 
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import type { Finding } from "./audit-key.ts";

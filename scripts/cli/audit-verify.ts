@@ -8,6 +8,7 @@ import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { type Finding, type FindingCode, KeyReplay } from "./audit-key.ts";
 import { LINE_LENGTH_MAX, type LogHead, type LogReceipt, parseLine } from "./audit-log.ts";
 import { SignedPairs } from "./audit-pairs.ts";
+import { SignedPlaces } from "./audit-places.ts";
 import { parseReceipt } from "./audit-receipt.ts";
 
 export type KeyFinding = Finding & { readonly scope: string; readonly key: string };
@@ -34,6 +35,8 @@ const FINDING_COUNT_MAX = 1000;
 const WAITING_COUNT_MAX = 500_000;
 const WAITING_CHECK = 4096;
 
+/** By family, because a forged history may mix them: then neither hides the other. */
+type Suspect = { readonly ethereum: SignedPairs; readonly tendermint: SignedPlaces };
 type Replays = Map<string, { readonly replay: KeyReplay; readonly owner: LogHead | LogReceipt }>;
 
 export async function verifyLogs(
@@ -113,21 +116,23 @@ function boundWaiting(replays: Replays, isPartial: boolean): void {
   for (const { replay } of replays.values()) replay.skipGaps(isPartial);
 }
 
-/** Once more through the files, for keys whose heights did not always rise. */
+/** Once more through the files, for keys whose heights did not always rise, or that forked. */
 async function judgePairs(paths: readonly string[], replays: Replays): Promise<void> {
-  const suspects = new Map<string, SignedPairs>();
+  const suspects = new Map<string, Suspect>();
   for (const [name, { replay }] of replays) {
-    if (replay.isSuspect) suspects.set(name, new SignedPairs());
+    if (!replay.isSuspect) continue;
+    suspects.set(name, { ethereum: new SignedPairs(), tendermint: new SignedPlaces() });
   }
   if (suspects.size === 0) return;
   for await (const line of linesTogether(paths)) {
-    const pairs = line.kind === "receipt" ? suspects.get(nameOf(line)) : undefined;
-    if (pairs === undefined || line.kind !== "receipt") continue;
+    const suspect = line.kind === "receipt" ? suspects.get(nameOf(line)) : undefined;
+    if (suspect === undefined || line.kind !== "receipt") continue;
     const receipt = parseReceipt(line.receipt);
-    if (receipt !== undefined) pairs.add(receipt);
+    const family = receipt?.family ?? null;
+    if (receipt !== undefined && family !== null) suspect[family].add(receipt);
   }
-  for (const [name, pairs] of suspects) {
-    replays.get(name)?.replay.findings.push(...pairs.end());
+  for (const [name, { ethereum, tendermint }] of suspects) {
+    replays.get(name)?.replay.findings.push(...ethereum.end(), ...tendermint.end());
   }
 }
 

@@ -14,6 +14,7 @@ import {
 import { type HttpAnswer, textOf } from "../../scripts/local/sign-client.ts";
 import { encodeHex, parsePrefixedHex } from "../../shared/bytes/hex.ts";
 import { invariant } from "../../shared/invariant.ts";
+import { ETHEREUM_PAIRS } from "../simulation/ethereum-chain.ts";
 import type { Random } from "../simulation/random.ts";
 import { Recorder } from "../simulation/recorder.ts";
 
@@ -77,7 +78,7 @@ export class HostileLoad {
   keys: readonly string[];
   readonly #signer: LoadTarget;
   readonly #random: Random;
-  readonly #recorder = new Recorder();
+  readonly #recorder = new Recorder(ETHEREUM_PAIRS);
   readonly #past: Ask[] = [];
   readonly #doubted: Ask[] = [];
   /** What nobody has answered yet. */

@@ -21,6 +21,12 @@ export function voteReceipt(source: number, target: number, root = "a"): Receipt
   return { kind: "ATTESTATION", heights, signingRoot: rootOf(root), timeMs: target };
 }
 
+/** Of a Tendermint chain: what a prevote, a precommit or a proposal leaves. */
+export function placeReceipt(kind: string, height: number, round: number, root = "a"): Receipt {
+  const heights = [BigInt(height), BigInt(round)];
+  return { kind, heights, signingRoot: rootOf(`${kind} ${root}`), timeMs: height };
+}
+
 export function actReceipt(kind: string): Receipt {
   return { kind, heights: [], signingRoot: null, timeMs: 1 };
 }

@@ -6,26 +6,18 @@ import type { BundleKey } from "../../shared/bundle/keys.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
+import type { Clock } from "./enclave-life.ts";
+import { EthereumChain } from "./ethereum-chain.ts";
 import { type Forge, Parent, type Temper } from "./parent.ts";
 import { Random } from "./random.ts";
 import { Recorder } from "./recorder.ts";
-import { type Clock, KEYS, type Sabotage, SimulatedEnclave } from "./simulated-enclave.ts";
-import {
-  blockRequest,
-  duelRequest,
-  GENESIS_MS,
-  hostileRequest,
-  type Request,
-  SLOT_MS,
-  SLOTS_PER_EPOCH,
-  slotOf,
-  voteRequest,
-} from "./validator.ts";
+import type { Life, SimulatedChain } from "./simulated-chain.ts";
+import type { Sabotage } from "./simulated-enclave.ts";
+import { GENESIS_MS, SLOT_MS, SLOTS_PER_EPOCH, slotOf } from "./validator.ts";
 
 export type Wish = {
   readonly seed: number;
   readonly temper: Temper;
-  readonly sabotage?: Sabotage;
   readonly forge?: Forge;
 };
 
@@ -55,23 +47,32 @@ type Action =
 /** After this the floor of any load has passed. */
 const BOOT_MS = 2 * SLOTS_PER_EPOCH * SLOT_MS;
 
-/** Ends when the history is over; throws when it should never have happened. */
-export function runHistory(wish: Wish): Promise<Outcome> {
-  return new History(wish).run();
+/** Of Ethereum's enclaves. */
+export function runHistory(wish: Wish & { readonly sabotage?: Sabotage }): Promise<Outcome> {
+  return runHistoryOf(new EthereumChain(wish.sabotage ?? {}), wish);
 }
 
-class History {
+/** Ends when the history is over; throws when it should never have happened. */
+export function runHistoryOf<E extends Life, Q, S extends { readonly root: string }>(
+  chain: SimulatedChain<E, Q, S>,
+  wish: Wish,
+): Promise<Outcome> {
+  return new History(chain, wish).run();
+}
+
+class History<E extends Life, Q, S extends { readonly root: string }> {
+  readonly #chain: SimulatedChain<E, Q, S>;
   readonly #wish: Wish;
   readonly #random: Random;
   readonly #parent: Parent;
-  readonly #recorder = new Recorder();
+  readonly #recorder: Recorder<S>;
   readonly #clock: Clock;
-  readonly #enclaves: (SimulatedEnclave | null)[];
+  readonly #enclaves: (E | null)[];
   readonly #refusals = new Set<ErrorCode>();
   /** One key, one height, two roots: the shortest way to harm, if there is one. */
   readonly #isDuel: boolean;
   readonly #keys: readonly BundleKey[];
-  readonly #asked: { readonly key: BundleKey; readonly request: Request }[] = [];
+  readonly #asked: { readonly key: BundleKey; readonly request: Q }[] = [];
   /** What a promise that nobody waits for has thrown. */
   #thrown: unknown = null;
   #stepCount = 0;
@@ -79,11 +80,13 @@ class History {
   #crashCount = 0;
   #moveCount = 0;
 
-  constructor(wish: Wish) {
+  constructor(chain: SimulatedChain<E, Q, S>, wish: Wish) {
+    this.#chain = chain;
+    this.#recorder = new Recorder(chain.pairs);
     this.#wish = wish;
     this.#random = new Random(wish.seed);
     this.#isDuel = this.#random.chance(0.5);
-    this.#keys = this.#isDuel ? KEYS.slice(0, 1) : KEYS;
+    this.#keys = this.#isDuel ? chain.keys.slice(0, 1) : chain.keys;
     this.#parent = new Parent(this.#random, this.#recorder);
     this.#parent.forge = wish.forge ?? null;
     const startSlot = this.#random.chance(0.2) ? -1 : this.#random.between(0, 60);
@@ -119,10 +122,10 @@ class History {
   #actionWeights(): Readonly<Record<Action, number>> {
     const holders = this.#keys.map((key) => this.#holderOf(key));
     const isServing = holders.some((holder) => holder?.isReady === true);
-    const slot = BigInt(slotOf(this.#clock.unixMs));
-    const isBelow = this.#keys.some(
-      (key, index) => (holders[index]?.floorOf(key)?.slot ?? slot) > slot,
-    );
+    const isBelow = this.#keys.some((key, index) => {
+      const holder = holders[index];
+      return holder !== undefined && this.#chain.isBelowFloor(holder, key, this.#clock.unixMs);
+    });
     const isStuck = this.#keys.some((key, index) => holders[index]?.faultOf(key) === true);
     return {
       request: isServing ? 40 : 0,
@@ -171,7 +174,7 @@ class History {
     if (this.#isDuel) {
       const [only] = this.#keys;
       invariant(only !== undefined, "there is a key");
-      return void this.#ask(only, duelRequest(this.#random, this.#clock.unixMs));
+      return void this.#ask(only, this.#chain.duel(this.#random, this.#clock.unixMs));
     }
     const known = this.#random.chance(0.6) ? this.#random.pick(this.#asked.slice(-6)) : undefined;
     const key = known?.key ?? this.#random.pick(this.#keys);
@@ -179,24 +182,23 @@ class History {
     const isRepeat = known !== undefined && this.#random.chance(0.4);
     const request = isRepeat
       ? known.request
-      : hostileRequest(this.#random, this.#clock.unixMs, known?.request.claim);
+      : this.#chain.hostile(this.#random, this.#clock.unixMs, known?.request);
     if (!isRepeat) this.#asked.push({ key, request });
     this.#ask(key, request);
   }
 
-  #ask(key: BundleKey, request: Request): Promise<boolean> {
+  #ask(key: BundleKey, request: Q): Promise<boolean> {
     const enclave = this.#holderOf(key);
     if (enclave === undefined || !enclave.isReady) return Promise.resolve(false);
     this.#requestCount += 1;
-    const answered = Promise.resolve(enclave.request(key, request)).then((answer) => {
+    const answered = this.#chain.ask(enclave, key, request).then((answer) => {
       // What a dead enclave says nobody hears.
       if (!enclave.isAlive) return false;
       if (!answer.ok) {
         this.#refusals.add(answer.error.code);
         return false;
       }
-      const root = encodeHex(answer.value.signature);
-      this.#recorder.release(encodeHex(key.publicKey), { claim: request.claim, root });
+      this.#recorder.release(encodeHex(key.publicKey), answer.value);
       return true;
     });
     return answered.catch((thrown: unknown) => {
@@ -207,7 +209,7 @@ class History {
 
   #tamper(): void {
     if (this.#parent.temper !== "hostile") return;
-    const [first, second] = KEYS.map((key) => keyNameOf(key.publicKey));
+    const [first, second] = this.#chain.keys.map((key) => keyNameOf(key.publicKey));
     invariant(first !== undefined && second !== undefined, "there are two keys");
     const victim = this.#isDuel || this.#random.chance(0.5) ? first : second;
     if (this.#random.chance(0.85)) this.#parent.rollBack(victim);
@@ -242,14 +244,14 @@ class History {
     if (isFree) {
       this.#moveCount += 1;
       void enclave.load(key).catch((thrown: unknown) => this.#keep(thrown));
-    } else if (!enclave.isReady && enclave.accounts.keyring.keyCount > 0) {
+    } else if (!enclave.isReady && enclave.keyCount > 0) {
       const store = this.#parent.storeOf(enclave);
       void enclave.openState(store).catch((thrown: unknown) => this.#keep(thrown));
     }
   }
 
-  #boot(index: number): SimulatedEnclave {
-    const enclave = new SimulatedEnclave(this.#clock, this.#random, this.#wish.sabotage ?? {});
+  #boot(index: number): E {
+    const enclave = this.#chain.boot(this.#clock, this.#random);
     this.#enclaves[index] = enclave;
     return enclave;
   }
@@ -259,18 +261,14 @@ class History {
     const key = this.#random.pick(this.#keys);
     const holder = key === undefined ? undefined : this.#holderOf(key);
     if (key === undefined || holder === undefined || !holder.isReady) return;
-    const slot = Math.max(0, slotOf(this.#clock.unixMs) + this.#random.between(-8, 1));
-    const target = BigInt(Math.floor(slot / SLOTS_PER_EPOCH));
-    const source = target === 0n ? 0n : target - 1n;
-    const maxima = { blockSlot: BigInt(slot), source, target };
-    const act = this.#random.chance(0.5) ? holder.init(key) : holder.raise(key, maxima);
+    const act = this.#chain.amend(holder, key, this.#random, this.#clock.unixMs);
     void act.then(
       (done) => (done.ok ? undefined : this.#refusals.add(done.error.code)),
       (thrown: unknown) => this.#keep(thrown),
     );
   }
 
-  #holderOf(key: BundleKey): SimulatedEnclave | undefined {
+  #holderOf(key: BundleKey): E | undefined {
     return this.#enclaves.find((enclave) => enclave?.holds(key) === true) ?? undefined;
   }
 
@@ -294,17 +292,16 @@ class History {
     await this.#serveAll();
     const slots = 3 * SLOTS_PER_EPOCH + Math.max(0, -slotOf(this.#clock.unixMs));
     this.#clock.unixMs += slots * SLOT_MS;
-    const slot = slotOf(this.#clock.unixMs);
-    const epoch = BigInt(Math.floor(slot / SLOTS_PER_EPOCH));
     for (const key of this.#keys) {
-      const isProposed = this.#ask(key, blockRequest(BigInt(slot), 0));
-      const isVoted = this.#ask(key, voteRequest(epoch - 1n, epoch, 0));
-      await this.#answerAll();
-      const answers = [await isProposed, await isVoted];
-      invariant(
-        answers.every((isSigned) => isSigned),
-        `a sober request is signed once the faults have ceased (${[...this.#refusals].join()})`,
-      );
+      for (const { requests } of this.#chain.sober(this.#clock.unixMs)) {
+        const asked = requests.map((request) => this.#ask(key, request));
+        await this.#answerAll();
+        const answers = await Promise.all(asked);
+        invariant(
+          answers.every((isSigned) => isSigned),
+          `a sober request is signed once the faults have ceased (${[...this.#refusals].join()})`,
+        );
+      }
     }
   }
 

@@ -14,7 +14,7 @@ import { encodeHex } from "../../shared/bytes/hex.ts";
 import { refusal } from "../../shared/errors.ts";
 import { err, ok } from "../../shared/result.ts";
 import type { Random } from "./random.ts";
-import type { Recorder } from "./recorder.ts";
+import type { ReceiptSink } from "./recorder.ts";
 
 export type Temper = "honest" | "unreliable" | "hostile";
 
@@ -43,7 +43,7 @@ export class Parent {
   /** How likely a hostile parent is to lie this time. */
   readonly #hostility: number;
   readonly #random: Random;
-  readonly #recorder: Pick<Recorder, "receipt">;
+  readonly #recorder: ReceiptSink;
   readonly #current = new Map<string, StoredRecord>();
   /** Every record that an enclave ever handed over. */
   readonly #seen = new Map<string, StoredRecord[]>();
@@ -57,7 +57,7 @@ export class Parent {
   callCount = 0;
 
   /** The recorder is told each receipt that is written. */
-  constructor(random: Random, recorder: Pick<Recorder, "receipt">) {
+  constructor(random: Random, recorder: ReceiptSink) {
     this.#recorder = recorder;
     this.#random = random;
     this.#hostility = random.pick([0.15, 0.4, 0.9]) ?? 0;

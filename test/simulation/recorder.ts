@@ -1,8 +1,6 @@
 // Everything that ever left an enclave, outside of all of them. It compares each new signature with
-// every earlier one of its key, pair by pair.
-
-import type { EthereumState } from "../../shared/wire/methods.ts";
-import { describeSigned, isSlashablePair, type Signed } from "../fakes/slashable-pair.ts";
+// every earlier one of its key, pair by pair, by what the chain itself calls a fault, and never by
+// a rule of ours.
 
 /** A slashable pair was released: what the whole repository is there to prevent. */
 export class Slashed extends Error {
@@ -14,13 +12,28 @@ export class Unreceipted extends Error {
   override readonly name = "Unreceipted";
 }
 
-type LastRecord = Pick<EthereumState, "blockSlot" | "source" | "target">;
+/** What was signed, with the root that its receipt states, in hexadecimal digits. */
+type Rooted = { readonly root: string };
 
-export class Recorder {
-  readonly #signedByKey = new Map<string, Signed[]>();
+/** What a chain says of two signatures of one key. */
+export type Pairs<S extends Rooted> = {
+  /** What a history ends with that releases both; null: they go together. */
+  readonly harmOf: (first: S, second: S) => Error | null;
+  readonly describe: (signed: S) => string;
+};
+
+export type ReceiptSink = Pick<Recorder<Rooted>, "receipt">;
+
+export class Recorder<S extends Rooted> {
+  readonly #pairs: Pairs<S>;
+  readonly #signedByKey = new Map<string, S[]>();
   readonly #receiptsByKey = new Map<string, string[]>();
   #unreceipted: string | null = null;
   releaseCount = 0;
+
+  constructor(pairs: Pairs<S>) {
+    this.#pairs = pairs;
+  }
 
   /** A receipt, in hexadecimal digits, that was written with its record. */
   receipt(key: string, receipt: string): void {
@@ -29,11 +42,11 @@ export class Recorder {
     earlier.push(receipt);
   }
 
-  release(key: string, signed: Signed): void {
-    this.#keep(key, signed);
+  release(key: string, signed: S): void {
+    this.keep(key, signed);
     const receipts = this.#receiptsByKey.get(key) ?? [];
     const hasReceipt = receipts.some((receipt) => receipt.includes(signed.root));
-    if (!hasReceipt) this.#unreceipted ??= describeSigned(signed);
+    if (!hasReceipt) this.#unreceipted ??= this.#pairs.describe(signed);
   }
 
   /** At the end, so that whoever is slashed for the same mistake is told first. */
@@ -41,24 +54,14 @@ export class Recorder {
     if (this.#unreceipted !== null) throw new Unreceipted(this.#unreceipted);
   }
 
-  /** Another signer, that was told this last record of a key, signs as much above it as it may. */
-  takeOver(key: string, last: LastRecord): void {
-    const source = last.source ?? 0n;
-    for (let above = 1n; above <= 4n; above++) {
-      const block = { kind: "block", slot: (last.blockSlot ?? -1n) + above } as const;
-      const vote = { kind: "attestation", source, target: (last.target ?? 0n) + above } as const;
-      this.#keep(key, { claim: block, root: "another signer's" });
-      this.#keep(key, { claim: vote, root: "another signer's" });
-    }
-  }
-
-  #keep(key: string, signed: Signed): void {
+  /** Signed by whomever, with a receipt that is none of ours. */
+  keep(key: string, signed: S): void {
     this.releaseCount += 1;
     const earlier = this.#signedByKey.get(key) ?? [];
     this.#signedByKey.set(key, earlier);
-    const conflict = earlier.find((one) => isSlashablePair(one, signed));
-    if (conflict !== undefined) {
-      throw new Slashed(`${describeSigned(conflict)} and then ${describeSigned(signed)}`);
+    for (const one of earlier) {
+      const harm = this.#pairs.harmOf(one, signed);
+      if (harm !== null) throw harm;
     }
     earlier.push(signed);
   }

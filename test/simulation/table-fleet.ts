@@ -1,26 +1,25 @@
 // The machines of one history, each with one boot of an enclave at a time, all on one table (or,
 // for a test of the tests, each on its own). Nothing here decides when something happens.
 
-import type { EthereumFloor } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
 import type { StateStore } from "../../enclave/core/ports.ts";
 import { DynamoStore } from "../../enclave/state/dynamo-store.ts";
 import type { BundleKey } from "../../shared/bundle/keys.ts";
 import { STATE } from "../fakes/scripted-dynamo.ts";
 import type { Random } from "./random.ts";
-import { type Clock, SimulatedEnclave } from "./simulated-enclave.ts";
+import type { Life } from "./simulated-chain.ts";
 import type { TableNetwork } from "./table-network.ts";
 import { Machine, type VirtualTime } from "./virtual-time.ts";
 
-export type Boot = {
+export type Boot<E extends Life> = {
   readonly machine: Machine;
-  readonly enclave: SimulatedEnclave;
+  readonly enclave: E;
   readonly store: StateStore;
 };
 
-export type FleetParts = {
+export type FleetParts<E extends Life> = {
   readonly random: Random;
   readonly time: VirtualTime;
-  readonly clock: Clock;
+  readonly bootEnclave: () => E;
   readonly keys: readonly BundleKey[];
   readonly count: number;
   /** The way to the table, for one more boot. */
@@ -28,16 +27,14 @@ export type FleetParts = {
   readonly breakStore: (store: StateStore) => StateStore;
 };
 
-const NO_FLOOR: EthereumFloor = { slot: 0n, source: 0n, target: 0n };
-
-export class TableFleet {
-  readonly #parts: FleetParts;
-  readonly boots: (Boot | null)[];
+export class TableFleet<E extends Life> {
+  readonly #parts: FleetParts<E>;
+  readonly boots: (Boot<E> | null)[];
   #bootCount = 0;
   crashCount = 0;
   stopCount = 0;
 
-  constructor(parts: FleetParts) {
+  constructor(parts: FleetParts<E>) {
     this.#parts = parts;
     this.boots = Array.from({ length: parts.count }, () => null);
   }
@@ -50,19 +47,19 @@ export class TableFleet {
     return this.boots.some((boot) => boot?.machine.isStopped === true);
   }
 
-  ready(): readonly Boot[] {
+  ready(): readonly Boot<E>[] {
     return this.boots.flatMap((boot) => {
       const isServing = boot?.enclave.isReady === true && !boot.machine.isStopped;
       return isServing && boot !== null ? [boot] : [];
     });
   }
 
-  anyReady(): Boot | undefined {
+  anyReady(): Boot<E> | undefined {
     return this.#parts.random.pick(this.ready());
   }
 
   /** Some enclave that is not ready, booted if it has to be. */
-  anyDown(): Boot | undefined {
+  anyDown(): Boot<E> | undefined {
     const down = this.boots.flatMap((boot, index) =>
       boot?.enclave.isReady === true ? [] : [index],
     );
@@ -70,23 +67,23 @@ export class TableFleet {
     return index === undefined ? undefined : this.bootAt(index);
   }
 
-  bootAt(index: number): Boot {
+  bootAt(index: number): Boot<E> {
     const running = this.boots[index] ?? null;
     if (running !== null) return running;
-    const { time, clock, random, network, breakStore } = this.#parts;
+    const { time, bootEnclave, network, breakStore } = this.#parts;
     this.#bootCount += 1;
     const machine = new Machine(time);
     const bootId = new Uint8Array(16).fill(this.#bootCount);
     const receiptLog = { append: () => undefined };
     const ports = { call: network().callOf(machine), clock: machine, ticker: machine };
     const store = breakStore(new DynamoStore({ state: STATE, bootId, receiptLog }, ports));
-    const enclave = new SimulatedEnclave(clock, random, { floorAt: () => NO_FLOOR });
+    const enclave = bootEnclave();
     const boot = { machine, enclave, store };
     this.boots[index] = boot;
     return boot;
   }
 
-  async open({ enclave, store }: Boot): Promise<void> {
+  async open({ enclave, store }: Boot<E>): Promise<void> {
     if (enclave.isBusy || enclave.isReady) return;
     for (const key of this.#parts.keys) {
       if (!enclave.holds(key)) await enclave.load(key);
@@ -129,7 +126,7 @@ export class TableFleet {
     if (random.chance(0.5)) boot.machine.jump(random.between(1, 60_000));
   }
 
-  #any(): Boot | undefined {
+  #any(): Boot<E> | undefined {
     return this.#parts.random.pick(this.boots.flatMap((boot) => (boot === null ? [] : [boot])));
   }
 }

@@ -7,24 +7,15 @@ import type { BundleKey } from "../../shared/bundle/keys.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
+import { EthereumChain, WITHOUT_FLOOR } from "./ethereum-chain.ts";
 import { FALSE_ALARMS } from "./history.ts";
 import { Random } from "./random.ts";
 import { Recorder } from "./recorder.ts";
-import { KEYS } from "./simulated-enclave.ts";
+import type { Life, SimulatedChain } from "./simulated-chain.ts";
 import { type Boot, TableFleet } from "./table-fleet.ts";
 import { type TableBreaks, TableModel } from "./table-model.ts";
 import { anyWeights, type Fate, TableNetwork } from "./table-network.ts";
-import {
-  blockRequest,
-  duelRequest,
-  GENESIS_MS,
-  hostileRequest,
-  type Request,
-  SLOT_MS,
-  SLOTS_PER_EPOCH,
-  slotOf,
-  voteRequest,
-} from "./validator.ts";
+import { GENESIS_MS, SLOT_MS, SLOTS_PER_EPOCH } from "./validator.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 export type Wish = {
@@ -36,6 +27,8 @@ export type Wish = {
   /** Every enclave has a table of its own. */
   readonly isSplit?: boolean;
   readonly breakStore?: (store: StateStore) => StateStore;
+  /** Of operators' acts, among all that may happen. */
+  readonly amendWeight?: number;
 };
 
 export type Outcome = {
@@ -71,23 +64,32 @@ const NOTHING = Symbol("nothing was thrown");
 /** Longer than enclaves take between two looks at the table. */
 const ABSENCE_MS = 65_000;
 
+/** Of Ethereum's enclaves. */
 export function runTableHistory(wish: Wish): Promise<Outcome> {
-  return new TableHistory(wish).run();
+  return runTableHistoryOf(new EthereumChain(WITHOUT_FLOOR), wish);
 }
 
-class TableHistory {
+export function runTableHistoryOf<E extends Life, Q, S extends { readonly root: string }>(
+  chain: SimulatedChain<E, Q, S>,
+  wish: Wish,
+): Promise<Outcome> {
+  return new TableHistory(chain, wish).run();
+}
+
+class TableHistory<E extends Life, Q, S extends { readonly root: string }> {
+  readonly #chain: SimulatedChain<E, Q, S>;
   readonly #wish: Wish;
   readonly #random: Random;
   readonly #time = new VirtualTime();
   readonly #table: TableModel;
   readonly #network: TableNetwork;
-  readonly #recorder = new Recorder();
-  readonly #fleet: TableFleet;
+  readonly #recorder: Recorder<S>;
+  readonly #fleet: TableFleet<E>;
   readonly #keys: readonly BundleKey[];
   readonly #isDuel: boolean;
   readonly #clock: { readonly unixMs: number };
   readonly #refusals = new Set<ErrorCode>();
-  readonly #asked: { readonly key: BundleKey; readonly request: Request }[] = [];
+  readonly #asked: { readonly key: BundleKey; readonly request: Q }[] = [];
   /** Keys that somebody tried to retire. */
   readonly #retired = new Set<BundleKey>();
   #thrown: unknown = NOTHING;
@@ -97,7 +99,9 @@ class TableHistory {
   #isExchanged = false;
   #situation: string | null = null;
 
-  constructor(wish: Wish) {
+  constructor(chain: SimulatedChain<E, Q, S>, wish: Wish) {
+    this.#chain = chain;
+    this.#recorder = new Recorder(chain.pairs);
     this.#wish = wish;
     this.#random = new Random(wish.seed);
     const startMs = GENESIS_MS + this.#random.between(2 * SLOTS_PER_EPOCH, 60) * SLOT_MS;
@@ -111,11 +115,11 @@ class TableHistory {
     this.#table.batchCountMax = this.#random.chance(0.7) ? 100 : 1;
     this.#network = new TableNetwork(this.#random, time, this.#table);
     this.#isDuel = this.#random.chance(0.5);
-    this.#keys = this.#isDuel ? KEYS.slice(0, 1) : KEYS;
+    this.#keys = this.#isDuel ? chain.keys.slice(0, 1) : chain.keys;
     this.#fleet = new TableFleet({
       random: this.#random,
       time,
-      clock: this.#clock,
+      bootEnclave: () => chain.boot(this.#clock, this.#random),
       keys: this.#keys,
       count: this.#random.between(2, 3),
       network: () =>
@@ -173,8 +177,8 @@ class TableHistory {
       resume: isStopped ? 8 : 0,
       jump: 1,
       weather: 2,
-      amend: 2,
-      retire: 0.3,
+      amend: this.#wish.amendWeight ?? 2,
+      retire: this.#chain.retire === null ? 0 : 0.3,
       exchange: this.#isExchanged ? 0 : 0.1,
     };
   }
@@ -217,26 +221,25 @@ class TableHistory {
     if (key === undefined || boot === undefined) return;
     const isRepeat = known !== undefined && this.#random.chance(0.5);
     const { unixMs } = this.#clock;
-    let request: Request;
+    let request: Q;
     if (isRepeat) request = known.request;
-    else if (this.#isDuel) request = duelRequest(this.#random, unixMs);
-    else request = hostileRequest(this.#random, unixMs, known?.request.claim);
+    else if (this.#isDuel) request = this.#chain.duel(this.#random, unixMs);
+    else request = this.#chain.hostile(this.#random, unixMs, known?.request);
     if (!isRepeat) this.#asked.push({ key, request });
     void this.#ask(boot, key, request);
   }
 
   /** "ok", or the code of the refusal; "dead": nobody heard. */
-  async #ask({ machine, enclave }: Boot, key: BundleKey, request: Request): Promise<string> {
+  async #ask({ machine, enclave }: Boot<E>, key: BundleKey, request: Q): Promise<string> {
     this.#requestCount += 1;
     try {
-      const answer = await enclave.request(key, request);
+      const answer = await this.#chain.ask(enclave, key, request);
       if (!machine.isAlive) return "dead";
       if (!answer.ok) {
         this.#note(answer.error.code);
         return answer.error.code;
       }
-      const root = encodeHex(answer.value.signature);
-      this.#recorder.release(encodeHex(key.publicKey), { claim: request.claim, root });
+      this.#recorder.release(encodeHex(key.publicKey), answer.value);
       return "ok";
     } catch (thrown) {
       this.#keep(thrown);
@@ -276,11 +279,7 @@ class TableHistory {
     const key = this.#random.pick(this.#keys);
     const boot = this.#fleet.anyReady();
     if (key === undefined || boot === undefined) return;
-    const slot = slotOf(this.#clock.unixMs) + this.#random.between(-8, 1);
-    const target = BigInt(Math.floor(slot / SLOTS_PER_EPOCH));
-    const maxima = { blockSlot: BigInt(slot), source: target - 1n, target };
-    const { enclave } = boot;
-    const act = this.#random.chance(0.5) ? enclave.init(key) : enclave.raise(key, maxima);
+    const act = this.#chain.amend(boot.enclave, key, this.#random, this.#clock.unixMs);
     void act
       .then(
         (done) => (done.ok ? undefined : this.#note(done.error.code)),
@@ -297,12 +296,10 @@ class TableHistory {
     this.#retired.add(key);
     const { machine, enclave } = boot;
     const takeOver = async (): Promise<void> => {
-      const retired = await enclave.retire(key);
-      if (!machine.isAlive || !retired.ok) return;
+      const signed = (await this.#chain.retire?.(enclave, key)) ?? null;
+      if (!machine.isAlive || signed === null) return;
       this.#retiredCount += 1;
-      const state = retired.value[0]?.state;
-      invariant(state?.isRetired === true, "the proof is of a tombstone");
-      this.#recorder.takeOver(encodeHex(key.publicKey), state);
+      for (const each of signed) this.#recorder.keep(encodeHex(key.publicKey), each);
     };
     void takeOver().catch((thrown: unknown) => this.#keep(thrown));
   }
@@ -360,28 +357,31 @@ class TableHistory {
     if (this.#isExchanged) return this.#refuseAll();
     await this.#serveAll();
     await this.#pass(3 * SLOTS_PER_EPOCH * SLOT_MS);
-    const slot = BigInt(slotOf(this.#clock.unixMs));
-    const epoch = BigInt(Math.floor(Number(slot) / SLOTS_PER_EPOCH));
+    const phases = this.#chain.sober(this.#clock.unixMs);
     const boots = this.#fleet.ready();
     for (const key of this.#keys) {
-      const wanted = this.#retired.has(key) ? ["ok", "KEY_RETIRED"] : ["ok"];
-      for (const [index, boot] of [...boots, ...boots].entries()) {
-        const block = await this.#await(this.#ask(boot, key, blockRequest(slot, 0)));
-        const vote = await this.#await(this.#ask(boot, key, voteRequest(epoch - 1n, epoch, 0)));
-        invariant(
-          wanted.includes(block) && wanted.includes(vote),
-          `a sober request is signed once the faults have ceased (${index}: ${block}, ${vote})`,
-        );
-        const double = await this.#await(this.#ask(boot, key, blockRequest(slot, 1)));
-        invariant(double !== "ok", "a second block is refused");
+      for (const { requests, contradiction } of phases) {
+        for (const boot of [...boots, ...boots]) {
+          for (const request of requests) await this.#serve(boot, key, request);
+          if (contradiction === null) continue;
+          const answer = await this.#await(this.#ask(boot, key, contradiction));
+          invariant(answer !== "ok", "what contradicts it is refused");
+        }
       }
     }
+  }
+
+  async #serve(boot: Boot<E>, key: BundleKey, request: Q): Promise<void> {
+    const answer = await this.#await(this.#ask(boot, key, request));
+    const isServed = answer === "ok" || (this.#retired.has(key) && answer === "KEY_RETIRED");
+    invariant(isServed, `a sober request is signed once the faults have ceased (${answer})`);
   }
 
   /** On a table that was exchanged nobody signs anything new, and nobody gets ready. */
   async #refuseAll(): Promise<void> {
     await this.#pass(3 * SLOTS_PER_EPOCH * SLOT_MS);
-    const slot = BigInt(slotOf(this.#clock.unixMs));
+    const sober = this.#chain.sober(this.#clock.unixMs)[0]?.requests[0];
+    invariant(sober !== undefined, "there is something to ask for");
     for (const [index, running] of this.#fleet.boots.entries()) {
       const isOld = running?.enclave.isReady === true;
       const boot = this.#fleet.bootAt(index);
@@ -391,7 +391,7 @@ class TableHistory {
         continue;
       }
       for (const key of this.#keys) {
-        const answer = await this.#await(this.#ask(boot, key, blockRequest(slot, 0)));
+        const answer = await this.#await(this.#ask(boot, key, sober));
         invariant(answer !== "ok", "nothing new is signed on another table");
       }
     }

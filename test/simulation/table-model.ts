@@ -6,7 +6,7 @@ import type { AwsAnswer } from "../../enclave/aws/json-answer.ts";
 import type { JsonFields } from "../../enclave/state/dynamo-item.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { STATE, TABLE, TABLE_ID } from "../fakes/scripted-dynamo.ts";
-import type { Recorder } from "./recorder.ts";
+import type { ReceiptSink } from "./recorder.ts";
 
 type Item = Readonly<Record<"k" | "q" | "r" | "p" | "a", JsonFields>>;
 
@@ -26,7 +26,7 @@ const CONDITION_FAILED = "ConditionalCheckFailedException";
 export class TableModel {
   /** Whether a refused condition shows the item that it was refused for. */
   readonly showsItem: boolean;
-  readonly #recorder: Pick<Recorder, "receipt">;
+  readonly #recorder: ReceiptSink;
   readonly #items = new Map<string, Item>();
   /** What the table held at some earlier time. */
   #backup = new Map<string, Item>();
@@ -40,7 +40,7 @@ export class TableModel {
   conflictCount = 0;
 
   /** The recorder is told each receipt that is written. */
-  constructor(recorder: Pick<Recorder, "receipt">, showsItem: boolean, broken: TableBreaks = {}) {
+  constructor(recorder: ReceiptSink, showsItem: boolean, broken: TableBreaks = {}) {
     this.#recorder = recorder;
     this.showsItem = showsItem || broken.showsOwnToken === true;
     this.broken = broken;

@@ -2,10 +2,7 @@
 // ones: nothing.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import {
   array,
   assert as assertProperty,
@@ -17,7 +14,7 @@ import {
 } from "fast-check";
 import { encodeReceipt, headAfter, NO_HEAD } from "../../../../enclave/state/record-codec.ts";
 import { runAudit } from "../../../../scripts/cli/audit.ts";
-import type { LogHead, LogReceipt } from "../../../../scripts/cli/audit-log.ts";
+import { codesOf, reportOf, verify } from "../../../fakes/audited-log.ts";
 import {
   AUDIT_SCOPE,
   actReceipt,
@@ -28,39 +25,6 @@ import {
   voteReceipt,
 } from "../../../fakes/receipt-history.ts";
 import { isSlashablePair, type Signed } from "../../../fakes/slashable-pair.ts";
-
-const folder = mkdtempSync(join(tmpdir(), "redoubt-audit-"));
-after(() => rmSync(folder, { recursive: true }));
-
-type Report = {
-  readonly ok: boolean;
-  readonly byCode: Readonly<Record<string, number>>;
-  readonly receipts: number;
-  readonly unheaded: number;
-};
-
-async function verify(texts: readonly string[], ...options: readonly string[]) {
-  const files = texts.map((text, index) => {
-    const path = join(folder, `${index}.jsonl`);
-    writeFileSync(path, text);
-    return path;
-  });
-  return runAudit(["verify", "--json", ...options, ...files]);
-}
-
-async function reportOf(texts: readonly string[], ...options: readonly string[]): Promise<Report> {
-  const outcome = await verify(texts, ...options);
-  const report = JSON.parse(outcome.stdout) as Report; // oxlint-disable-line typescript/no-unsafe-type-assertion -- the shape that the assertions check
-  assert.equal(outcome.exitCode, report.ok ? 0 : 1);
-  return report;
-}
-
-async function codesOf(
-  heads: readonly LogHead[],
-  lines: readonly LogReceipt[],
-): Promise<readonly string[]> {
-  return Object.keys((await reportOf([logOf(heads, lines)])).byCode).toSorted();
-}
 
 function honest(number = 1): ReceiptHistory {
   return new ReceiptHistory(number).add(

@@ -1,0 +1,88 @@
+// A Tendermint chain, for histories: two keys, and hostile nodes that ask for votes and proposals.
+
+import type { BundleKey } from "../../shared/bundle/keys.ts";
+import type { Refusal } from "../../shared/errors.ts";
+import { ok, type Result } from "../../shared/result.ts";
+import {
+  describeMessage,
+  isDuplicate,
+  isRetimed,
+  type SignedMessage,
+} from "../fakes/duplicate-vote.ts";
+import { ConsensusEnclave } from "./consensus-enclave.ts";
+import {
+  CONSENSUS_KEYS,
+  type ConsensusRequest,
+  duelMessage,
+  hostileMessage,
+  nearPosition,
+  soberRound,
+} from "./consensus-validator.ts";
+import type { Clock } from "./enclave-life.ts";
+import type { Random } from "./random.ts";
+import { type Pairs, Slashed } from "./recorder.ts";
+import type { SimulatedChain, Sober } from "./simulated-chain.ts";
+
+/** One vote was released with two times: peers take it for a fault. */
+export class Retimed extends Error {
+  override readonly name = "Retimed";
+}
+
+export type SignedConsensus = { readonly message: SignedMessage; readonly root: string };
+
+export const CONSENSUS_PAIRS: Pairs<SignedConsensus> = {
+  harmOf: ({ message: first }, { message: second }) => {
+    const both = `${describeMessage(first)} and then ${describeMessage(second)}`;
+    if (isDuplicate(first, second)) return new Slashed(both);
+    return isRetimed(first, second) ? new Retimed(both) : null;
+  },
+  describe: ({ message }) => describeMessage(message),
+};
+
+export class ConsensusChain
+  implements SimulatedChain<ConsensusEnclave, ConsensusRequest, SignedConsensus>
+{
+  readonly keys = CONSENSUS_KEYS;
+  readonly pairs = CONSENSUS_PAIRS;
+  readonly retire = null;
+
+  boot(clock: Clock): ConsensusEnclave {
+    return new ConsensusEnclave(clock);
+  }
+
+  async ask(
+    enclave: ConsensusEnclave,
+    key: BundleKey,
+    request: ConsensusRequest,
+  ): Promise<Result<SignedConsensus, Refusal>> {
+    const signed = await enclave.request(key, request);
+    return signed.ok ? ok({ message: signed.value, root: request.root }) : signed;
+  }
+
+  hostile(random: Random, unixMs: number, known: ConsensusRequest | undefined): ConsensusRequest {
+    return hostileMessage(random, unixMs, known);
+  }
+
+  duel(random: Random, unixMs: number): ConsensusRequest {
+    return duelMessage(random, unixMs);
+  }
+
+  sober(unixMs: number): readonly Sober<ConsensusRequest>[] {
+    return soberRound(unixMs);
+  }
+
+  amend(
+    enclave: ConsensusEnclave,
+    key: BundleKey,
+    random: Random,
+    unixMs: number,
+  ): Promise<Result<unknown, Refusal>> {
+    const position = nearPosition(random, unixMs);
+    return random.chance(0.5) ? enclave.init(key) : enclave.raise(key, position);
+  }
+
+  /** Heights do not follow the clock: there is no floor by time. */
+  isBelowFloor(): boolean {
+    return false;
+  }
+}
