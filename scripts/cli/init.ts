@@ -1,6 +1,6 @@
-// `redoubt init`: from the configuration of another signer to files that a manifest, a parent and an
-// operator can start from. It must never overwrite a file, and never show a secret: it opens key
-// files for their public keys alone.
+// `redoubt init`: from the configuration of another signer to files that an enclave, a parent and
+// an operator can start from. It must never overwrite a file, and never show a secret: it opens
+// key files for their public keys alone.
 
 import { access, mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -97,8 +97,9 @@ export async function runInit(args: readonly string[]): Promise<Outcome> {
   const chains = await readChainKeys(plan.value.chains);
   if (!chains.ok) return refused(chains.error, isJson);
   const notes = [...plan.value.notes, ...(await missingFiles(plan.value))];
-  const migration = { plan: { ...plan.value, notes }, chains: chains.value, keyArn };
-  const written = await writeNew(resolve(out), [
+  const folder = resolve(out);
+  const migration = { plan: { ...plan.value, notes }, chains: chains.value, keyArn, folder };
+  const written = await writeNew(folder, [
     ["manifest.json", manifestText(chains.value, keyArn)],
     ["parent.json", parentText(plan.value, keyArn)],
     ["NEXT-STEPS.md", nextStepsText(migration)],
@@ -151,13 +152,14 @@ async function writeNew(
   }
 }
 
-function jsonOf({ plan, chains, keyArn }: Migration, written: readonly string[]): string {
+function jsonOf(migration: Migration, written: readonly string[]): string {
+  const { plan, chains } = migration;
   const keys = chains.map((chain) => ({
     chain: chain.chainId,
     publicKey: encodePrefixedHex(chain.publicKey),
     shownKey: chain.shownKey,
     address: chain.address,
-    commands: commandsOf(chain, keyArn),
+    commands: commandsOf(chain, migration),
   }));
   const { leftOut, notes, nodes } = plan;
   const ok = leftOut.length === 0;

@@ -1,5 +1,5 @@
-// The public keys of a plan's chains, out of the files with the secrets. It must never keep a secret:
-// each is wiped before the next file is opened, and nothing but the public key leaves this file.
+// The public keys of a plan's chains, out of the files with the secrets. It must never keep a
+// secret: each is wiped before the next file is opened, and only the public key leaves this file.
 
 import { wipe } from "../../enclave/keys/secret.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";

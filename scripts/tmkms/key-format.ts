@@ -1,5 +1,5 @@
-// An Ed25519 consensus key as tmkms prints it, by the `key_format` of its chain, so that an operator
-// can hold one line against the other. It must never print another key's form as this one's.
+// An Ed25519 consensus key as tmkms prints it, by the `key_format` of its chain, so that an
+// operator can hold one line against the other. It must never take a key of another scheme.
 
 import { concatBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";

@@ -2,6 +2,7 @@
 // exactly these keys and states. It must never tell to start a signer before the other one has
 // stopped, nor to begin a key's record anew where a state can be imported.
 
+import { join } from "node:path";
 import type { KeyArn } from "../../shared/key-arn.ts";
 import type { KeyedChain } from "./key-files.ts";
 import type { MigrationPlan } from "./plan.ts";
@@ -12,29 +13,37 @@ export type Migration = {
   readonly plan: MigrationPlan;
   readonly chains: readonly KeyedChain[];
   readonly keyArn: KeyArn | null;
+  /** Where the files go, absolute. */
+  readonly folder: string;
 };
 
 /** As somebody pastes them into a shell. */
 export type ChainCommands = { readonly seal: string; readonly stateImport: string };
 
-export function commandsOf(chain: KeyedChain, keyArn: KeyArn | null): ChainCommands {
+export function commandsOf(
+  chain: KeyedChain,
+  { keyArn, folder }: Pick<Migration, "keyArn" | "folder">,
+): ChainCommands {
+  const out = join(folder, "bundles", `${chain.chainId}.bundle`);
   const option = chain.keyFile.kind === "json" ? "--validator-keys" : "--tmkms-ed25519";
   const arn = keyArn?.text ?? "KMS_KEY_ARN";
   return {
     seal:
       `scripts/redoubt seal ${option} ${shellWord(chain.keyFile.path)} \\\n` +
-      `  --kms-key ${arn} --out bundles/${chain.chainId}.bundle`,
+      `  --kms-key ${arn} --out ${shellWord(out)}`,
     stateImport:
       `scripts/redoubt state import ${shellWord(chain.stateFile)} --format tmkms \\\n` +
       `  --chain ${chain.chainId} --admin ${ADMIN}`,
   };
 }
 
-export function nextStepsText({ plan, chains, keyArn }: Migration): string {
-  const commands = chains.map((chain) => commandsOf(chain, keyArn));
+export function nextStepsText(migration: Migration): string {
+  const { plan, chains, keyArn } = migration;
+  const commands = chains.map((chain) => commandsOf(chain, migration));
   return `# From tmkms to Redoubt: what is left to do
 
-Written by \`redoubt init\`. Why, and how to go back: docs/migrate-from-tmkms.md.
+Written by \`redoubt init\`. Why, and how to go back: docs/migrate-from-tmkms.md. Commands are called from
+Redoubt's folder.
 
 ## Keys
 
@@ -56,7 +65,7 @@ ${listOf([...plan.leftOut, ...plan.notes])}
 
 ## Steps
 
-1. Seal the keys, on the machine that has them, in this folder:
+1. Seal the keys, on the machine that has them:
 
 ${shellBlock(commands.map(({ seal }) => seal))}
 2. Write and put the key policy for the image and \`manifest.json\` (docs/kms.md).
