@@ -23,17 +23,17 @@ const USAGE = `redoubt init: begin with what another signer's configuration says
 Writes DIR/manifest.json, DIR/parent.json and DIR/NEXT-STEPS.md, which has the commands that seal
 these keys and import these states, and prints each public key in its chain's key_format, as tmkms
 prints it at its start: compare them. Opens softsign's key files for their public keys, seals and
-signs nothing, and leaves tmkms as it is. What can't be carried over is listed, one by one: keys in
-a YubiHSM, a Ledger or Fortanix DSM, account keys, state_hook, and settings that have no counterpart.
+signs nothing, and leaves tmkms as it is. What can't be carried over is listed, one by one: keys
+in a YubiHSM, a Ledger or Fortanix DSM, account keys, state_hook, settings without a counterpart.
 
 A relative path in tmkms.toml begins where tmkms is started: call this from the same folder.
 
   --tmkms FILE    the configuration of tmkms
   --out DIR       is made; none of the three files may be there
-  --kms-key ARN   full ARN of the KMS key that bundles are sealed under. Without it two places have
-                  to be filled in, and the files are refused until they are
-  --chain ID      only this chain; may be repeated. A key that tmkms uses for several chains needs an
-                  enclave for each
+  --kms-key ARN   full ARN of the KMS key that bundles are sealed under. Without it two places
+                  have to be filled in, and the files are refused until they are
+  --chain ID      only this chain; may be repeated. A key that tmkms uses for several chains needs
+                  an enclave for each
   --json          one JSON object on stdout
 
 Exit codes: 0 written, and whole; 1 written without a key or a chain of tmkms, or something was

@@ -1,5 +1,5 @@
 // Reads a tmkms.toml. It must never repeat what stands in the file beyond the names of its fields:
-// a password of an HSM or an API key may be among the values, and an error goes into somebody's log.
+// a password of an HSM or an API key may be among the values, and an error goes into a log.
 
 import { parse, TomlError } from "smol-toml";
 import type { z } from "zod";

@@ -58,7 +58,7 @@ export function listSettings(config: TmkmsConfig, isMeant: IsMeant): readonly st
       ...said(
         chain.sign_extensions,
         `${at}.sign_extensions`,
-        "no setting: each precommit of a block is signed with its extension, unless the node says not to",
+        "no setting: precommits of a block get their extension signed, unless the node says not to",
       ),
     ];
   });

@@ -3,12 +3,14 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Registry } from "prom-client";
 import { KIND_RULES } from "../../../enclave/core/chains/ethereum/kind-rule.ts";
 import { ALLOWED, NEXT, type Phase } from "../../../enclave/core/phase.ts";
 import { HTTP_STATUS } from "../../../parent/api/status.ts";
 import { EnclavePeer } from "../../../parent/link/enclave-peer.ts";
 import { Metrics } from "../../../parent/ops/metrics.ts";
 import { type WatchedParts, watchParts } from "../../../parent/ops/part-metrics.ts";
+import { PrivvalMetrics } from "../../../parent/ops/privval-metrics.ts";
 import { USAGE as START_USAGE } from "../../../scripts/local/options.ts";
 import { FINDINGS } from "../../../scripts/policy/finding.ts";
 import { buildKeyPolicy } from "../../../scripts/policy/key-policy.ts";
@@ -158,10 +160,20 @@ const SILENT_PARTS: WatchedParts = {
   },
 };
 
+/** A parent has them when its configuration names nodes. */
+function watchPrivval(registry: Registry): PrivvalMetrics {
+  return new PrivvalMetrics(
+    registry,
+    () => [],
+    () => 0,
+  );
+}
+
 async function metricTable(): Promise<string> {
   const metrics = new Metrics();
   metrics.watch(new FakeSigner());
   watchParts(metrics.registry, SILENT_PARTS);
+  watchPrivval(metrics.registry);
   const text = await metrics.registry.metrics();
   const described = [...text.matchAll(/^# HELP (\w+) (.*)\n# TYPE \w+ (\w+)$/gm)];
   const rows = described
