@@ -3,17 +3,17 @@
 // A part that can't start stops the start, with its code and its name.
 
 import { isDeepStrictEqual } from "node:util";
-import type { Registry } from "prom-client";
 import { encodeAddress } from "../shared/address.ts";
 import { ERRORS, type ErrorCode, type Refusal, refusal } from "../shared/errors.ts";
 import { REQUEST_DEADLINE_MS, SHUTDOWN_DEADLINE_MS } from "../shared/limits.ts";
 import { err, ok, type Result } from "../shared/result.ts";
 import { startApi } from "./api/start.ts";
 import { Enclaves } from "./enclaves.ts";
+import type { PrivvalGrpc } from "./grpc/privval-listener.ts";
 import { ActiveEnclave, closeServed, type ServedEnclave } from "./link/active-enclave.ts";
 import { startAdmin } from "./link/admin.ts";
 import { EnclavePeer } from "./link/enclave-peer.ts";
-import { startPrivvalNodes } from "./link/privval-nodes.ts";
+import { type PrivvalNodes, startPrivvalNodes } from "./link/privval-nodes.ts";
 import type { Succession } from "./link/provision.ts";
 import { LinkSigner } from "./link/signer.ts";
 import { type ServeFailure, Upgrades } from "./link/upgrade.ts";
@@ -22,11 +22,10 @@ import { startCredentials } from "./ops/credentials.ts";
 import { isVsockSource } from "./ops/enclave-config.ts";
 import { Metrics } from "./ops/metrics.ts";
 import { watchParts } from "./ops/part-metrics.ts";
-import { PrivvalMetrics } from "./ops/privval-metrics.ts";
+import { PrivvalMetrics, watchCallers } from "./ops/privval-metrics.ts";
 import { startOps } from "./ops/server.ts";
 import { openVsock } from "./platform/vsock.ts";
 import type { Log } from "./ports.ts";
-import type { Privval } from "./privval/privval-dialer.ts";
 import { startRelay } from "./relay/relay.ts";
 import { startStore } from "./store/store.ts";
 
@@ -122,10 +121,12 @@ async function startParts(
   if (!ops.ok) return err(named("ops", ops.error));
   closings.add(() => ops.value.close());
 
+  let grpc: PrivvalGrpc | null = null;
   if (config.privval !== undefined) {
-    const nodes = await startNodes(config.privval, { active, log, registry: metrics.registry });
+    const nodes = await startNodes(config.privval, { active, log, metrics });
     if (!nodes.ok) return err(named("privval", nodes.error));
     closings.add(() => nodes.value.close());
+    grpc = nodes.value.grpc;
   }
 
   active.present.provisioner.start();
@@ -141,6 +142,7 @@ async function startParts(
     reloadBundles,
     reload: async (next) => {
       await api.value.reload(next.api);
+      if (next.privval?.grpc !== undefined) await grpc?.reload(next.privval.grpc);
       reloadBundles();
     },
     stop: async () => {
@@ -153,12 +155,12 @@ async function startParts(
 /** Tendermint nodes, and what is counted of them. */
 async function startNodes(
   config: NonNullable<Config["privval"]>,
-  parts: { readonly active: ActiveEnclave; readonly log: Log; readonly registry: Registry },
-): Promise<Result<Privval, Refusal>> {
-  const { active, log, registry } = parts;
-  let started: Privval | null = null;
-  const metrics = new PrivvalMetrics(
-    registry,
+  parts: { readonly active: ActiveEnclave; readonly log: Log; readonly metrics: Metrics },
+): Promise<Result<PrivvalNodes, Refusal>> {
+  const { active, log, metrics } = parts;
+  let started: PrivvalNodes | null = null;
+  const privvalMetrics = new PrivvalMetrics(
+    metrics.registry,
     () => started?.states() ?? [],
     () => performance.now(),
   );
@@ -166,9 +168,12 @@ async function startNodes(
     config,
     active,
     log,
-    observe: (chainId, outcome, tookMs) => metrics.observe(chainId, outcome, tookMs),
+    observe: (chainId, outcome, tookMs) => privvalMetrics.observe(chainId, outcome, tookMs),
+    tlsRefused: (reason) => metrics.tlsRefused(reason),
   });
   if (nodes.ok) started = nodes.value;
+  const grpc = started?.grpc ?? null;
+  if (grpc !== null) watchCallers(metrics.registry, () => grpc.connectionCount());
   return nodes;
 }
 

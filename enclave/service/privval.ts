@@ -39,11 +39,7 @@ import { hasExtension } from "../core/chains/tendermint/vote.ts";
 import { uncompressPublicKey } from "../keys/ecdsa.ts";
 import { MessageKey } from "../keys/signing-key.ts";
 import type { Receipt } from "../state/record-codec.ts";
-import {
-  KEY_TYPES,
-  type TendermintAccount,
-  type TendermintAccounts,
-} from "./tendermint-accounts.ts";
+import { type TendermintAccount, type TendermintAccounts } from "./tendermint-accounts.ts";
 
 type PrivvalParams = ParamsOf<(typeof ENCLAVE_METHODS)["privval"]>;
 type PrivvalAnswer = AnswerOf<(typeof ENCLAVE_METHODS)["privval"]>;
@@ -84,7 +80,7 @@ export function answerPrivval(
   if (request.kind === "ping") return ok({ answer: encodePingAnswer(), signed: null });
   const isOther = "chainId" in request && request.chainId !== chainId;
   if (isOther) return err(refusal("REQUEST_CHAIN"));
-  if (request.kind === "pubKey") return tellPublicKey(parts, account);
+  if (request.kind === "pubKey") return tellPublicKey(account);
   if (account.isRetired) return err(refusal("KEY_RETIRED"));
   switch (request.kind) {
     case "vote":
@@ -109,13 +105,10 @@ function findAccount(
   return others.length === 0 ? ok(account) : err(refusal("KEY_AMBIGUOUS"));
 }
 
-function tellPublicKey({ accounts }: PrivvalParts, account: TendermintAccount): PrivvalResult {
-  const key = accounts.keyring.find(account.publicKey);
-  const type = key === undefined ? null : KEY_TYPES[key.scheme];
-  if (type === null) return err(refusal("KEY_UNKNOWN"));
-  const { publicKey } = account;
-  const v1Bytes = type === "secp256k1eth" ? uncompressPublicKey(publicKey) : publicKey;
-  return ok({ answer: encodePubKeyAnswer(type, publicKey, v1Bytes), signed: null });
+function tellPublicKey({ publicKey, policy }: TendermintAccount): PrivvalResult {
+  const { keyType } = policy;
+  const v1Bytes = keyType === "secp256k1eth" ? uncompressPublicKey(publicKey) : publicKey;
+  return ok({ answer: encodePubKeyAnswer(keyType, publicKey, v1Bytes), signed: null });
 }
 
 async function signVote(
@@ -182,19 +175,12 @@ function decideRawRequest(
   { rawBytes }: TendermintChain,
   request: RequestOf<"signBytes" | "signRawBytes">,
 ): Refusal | null {
-  switch (rawBytes.kind) {
-    case "none":
-      return refusal("POLICY_KIND_DENIED");
-    case "celestia": {
-      const isListed =
-        request.kind === "signRawBytes" && rawBytes.uniqueIds.includes(request.uniqueId);
-      return isListed ? null : refusal("POLICY_KIND_DENIED");
-    }
-    case "sign-bytes":
-      return request.kind === "signBytes"
-        ? decideRawBytes(request.value)
-        : refusal("POLICY_KIND_DENIED");
+  const denied = refusal("POLICY_KIND_DENIED");
+  if (request.kind === "signBytes") {
+    return rawBytes.kind === "sign-bytes" ? decideRawBytes(request.value) : denied;
   }
+  const isListed = rawBytes.kind === "celestia" && rawBytes.uniqueIds.includes(request.uniqueId);
+  return isListed ? null : denied;
 }
 
 /** Answers the time that the signature has to state, once the claim is durable. */

@@ -18,21 +18,24 @@ import type { TendermintManifest } from "../core/manifest.ts";
 import { NO_HEAD } from "../state/record-codec.ts";
 import { Accounts, type ChainFamily, type KeyAccount } from "./accounts.ts";
 
+/** What the manifest says of a key's chain, and how nodes call the key's type. */
+export type ConsensusPolicy = TendermintChain & { readonly keyType: PublicKeyType };
+
 export type TendermintAccounts = Accounts<
   TendermintRecord,
   TendermintClaim,
   TendermintFloor,
-  TendermintChain
+  ConsensusPolicy
 >;
 export type TendermintAccount = KeyAccount<
   TendermintRecord,
   TendermintClaim,
   TendermintFloor,
-  TendermintChain
+  ConsensusPolicy
 >;
 
-/** How nodes call a key's type; null: no key of consensus. */
-export const KEY_TYPES: Readonly<Record<Scheme, PublicKeyType | null>> = {
+/** Null: no key of consensus. */
+const KEY_TYPES: Readonly<Record<Scheme, PublicKeyType | null>> = {
   "bls12381-pop": null,
   ed25519: "ed25519",
   secp256k1: "secp256k1",
@@ -41,13 +44,14 @@ export const KEY_TYPES: Readonly<Record<Scheme, PublicKeyType | null>> = {
 };
 
 export function createTendermintAccounts(manifest: TendermintManifest): TendermintAccounts {
-  const family: ChainFamily<TendermintRecord, TendermintClaim, TendermintFloor, TendermintChain> = {
+  const family: ChainFamily<TendermintRecord, TendermintClaim, TendermintFloor, ConsensusPolicy> = {
     rule: tendermintRule,
     placeOf: ({ scheme, publicKey }) => {
       const chain = manifest.chainByKey.get(encodeHex(publicKey));
       if (chain === undefined) return err(refusal("KEY_PLACE"));
-      if (KEY_TYPES[scheme] === null) return err(refusal("KEY_SCHEME"));
-      return ok({ scope: chain.scope, policy: chain });
+      const keyType = KEY_TYPES[scheme];
+      if (keyType === null) return err(refusal("KEY_SCHEME"));
+      return ok({ scope: chain.scope, policy: { ...chain, keyType } });
     },
     highestFloor,
   };

@@ -23,34 +23,10 @@ import { identityOf } from "./identity.ts";
 import { isAnswering, Peer } from "./peer.ts";
 import { encodeRefusal } from "./status.ts";
 import type { TlsMaterial } from "./tls-material.ts";
+import { reasonLabel, refusalReason } from "./tls-refusal.ts";
 
 /** What a reload replaces. */
 export type Admission = { clients: ClientTable; sources: BlockList | null };
-
-/** Reasons that may be a label of a metric; OpenSSL's own, and ours. */
-const KNOWN_REASONS: ReadonlySet<string> = new Set([
-  "CERT_HAS_EXPIRED",
-  "CERT_NOT_YET_VALID",
-  "CERT_REVOKED",
-  "CERT_SIGNATURE_FAILURE",
-  "CERT_UNTRUSTED",
-  "CRL_HAS_EXPIRED",
-  "CRL_NOT_YET_VALID",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "INVALID_CA",
-  "INVALID_PURPOSE",
-  "PATH_LENGTH_EXCEEDED",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_GET_CRL",
-  "UNABLE_TO_GET_ISSUER_CERT",
-  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "NO_CERTIFICATE",
-  "SESSION_REUSED",
-  "SOURCE_DENIED",
-  "CONNECTION_COUNT",
-  "HANDSHAKE",
-]);
 
 export function createTlsServer(
   edge: Edge,
@@ -93,21 +69,10 @@ export function createTlsServer(
 }
 
 function cut(edge: Edge, socket: Duplex, reason: string, address: string | undefined): void {
-  edge.metrics.tlsRefused(KNOWN_REASONS.has(reason) ? reason : "OTHER");
+  edge.metrics.tlsRefused(reasonLabel(reason));
   const where = address === undefined ? {} : { address };
   edge.log.warn("tls.refused", { code: "TLS_CLIENT_REFUSED", reason, ...where });
   socket.destroy();
-}
-
-/** Null when the chain verified in a full handshake. */
-function refusalReason(socket: TLSSocket): string | null {
-  if (socket.isSessionReused()) return "SESSION_REUSED";
-  if (socket.authorized) return null;
-  if (socket.getPeerX509Certificate() === undefined) return "NO_CERTIFICATE";
-  // Typed as an Error, and in truth OpenSSL's code as text.
-  const error: unknown = socket.authorizationError;
-  if (typeof error === "string") return error;
-  return error instanceof Error && "code" in error ? String(error.code) : "OTHER";
 }
 
 /** Null when the connection has become a peer's. An unknown one may stay to be told so, once. */

@@ -28,10 +28,10 @@ const DAY_MS = 86_400_000;
 const SOURCE_COUNT_MAX = 256;
 const DEFAULT_LISTEN: Address = { kind: "tcp", host: "127.0.0.1", port: 9000 };
 
-const clientName = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, "expected a short name");
+export const clientName = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, "expected a short name");
 
 /** SHA-256 of the certificate, as lower-case digits without colons. */
-const fingerprint = z
+export const fingerprint = z
   .string()
   .regex(
     /^([0-9a-fA-F]{64}|[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){31})$/,
@@ -43,7 +43,10 @@ const fingerprint = z
 export const SPIFFE_PATTERN =
   /^spiffe:\/\/[a-z0-9._-]{1,255}(\/(?!\.{1,2}(\/|$))[A-Za-z0-9._-]{1,255}){1,16}$/;
 
-const spiffe = z.string().max(2048).regex(SPIFFE_PATTERN, "expected a SPIFFE ID with a path");
+export const spiffe = z
+  .string()
+  .max(2048)
+  .regex(SPIFFE_PATTERN, "expected a SPIFFE ID with a path");
 
 const publicKey = z
   .string()
@@ -61,6 +64,20 @@ const sources = z
   )
   .min(1)
   .max(SOURCE_COUNT_MAX);
+
+type Named = {
+  readonly name: string;
+  readonly fingerprint?: string | undefined;
+  readonly spiffe?: string | undefined;
+};
+
+export const NAMED_ONCE = {
+  message: "exactly one of `fingerprint` and `spiffe` names a client",
+} as const;
+
+export function isNamedOnce(client: Named): boolean {
+  return (client.fingerprint === undefined) !== (client.spiffe === undefined);
+}
 
 const client = z
   .strictObject({
@@ -82,23 +99,26 @@ const client = z
     rateBurst: z.int().positive().max(1_000_000).optional(),
     sources: sources.optional(),
   })
-  .refine((value) => (value.fingerprint === undefined) !== (value.spiffe === undefined), {
-    message: "exactly one of `fingerprint` and `spiffe` names a client",
-  })
+  .refine(isNamedOnce, NAMED_ONCE)
   .refine((value) => value.rateBurst === undefined || value.ratePerSecond !== undefined, {
     message: "`rateBurst` needs `ratePerSecond`",
   });
 
 /** `path` is the schema of a file's path. */
+export function tlsSchema<Path extends z.ZodType<string>>(path: Path) {
+  return z.strictObject({
+    certFile: path,
+    keyFile: path,
+    clientCaFile: path,
+    crlFile: path.optional(),
+  });
+}
+
+/** `path` is the schema of a file's path. */
 export function apiSchema(path: z.ZodType<string, string>) {
   return z.strictObject({
     listen: addressOf("tcp").default(DEFAULT_LISTEN),
-    tls: z.strictObject({
-      certFile: path,
-      keyFile: path,
-      clientCaFile: path,
-      crlFile: path.optional(),
-    }),
+    tls: tlsSchema(path),
     clients: z.array(client).max(CLIENT_COUNT_MAX).superRefine(refuseTwins),
     sources: sources.optional(),
     queueCount: z.int().min(1).max(IN_FLIGHT_COUNT_MAX).default(QUEUE_COUNT),
@@ -118,7 +138,7 @@ export type TlsConfig = ApiConfig["tls"];
 export type ClientConfig = z.infer<typeof client>;
 
 /** Two clients with one identity would make the ACL depend on the order of the list. */
-function refuseTwins(clients: readonly ClientConfig[], context: z.RefinementCtx): void {
+export function refuseTwins(clients: readonly Named[], context: z.RefinementCtx): void {
   for (const field of ["name", "fingerprint", "spiffe"] as const) {
     const seen = new Set<string>();
     clients.forEach((entry, index) => {

@@ -83,7 +83,7 @@ function configSchema(folder: string) {
       .strictObject({ listen: addressOf("tcp").default(loopback(9001)) })
       .default({ listen: loopback(9001) }),
     admin: z.strictObject({ listen: addressOf("unix") }),
-    /** Tendermint nodes to dial. */
+    /** Tendermint nodes, to dial or that call. */
     privval: privvalSchema(path).optional(),
     log: z.strictObject({ level: z.enum(LOG_LEVELS).default("info") }).default({ level: "info" }),
   });

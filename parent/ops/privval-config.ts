@@ -1,26 +1,13 @@
-// The `privval` part of the configuration: the Tendermint nodes that the parent dials, and the
-// identity that it shows them. It must never take a node over tcp without an identity file: a key
-// made up at each start could not be recognised by anybody.
+// The `privval` part of the configuration: the Tendermint nodes that the parent dials, the identity
+// that it shows them, and the listener for those that call it instead. It must never take a node
+// over tcp without an identity file: nobody could recognise a key that is made up at each start.
 
 import { z } from "zod";
 import { encodeAddress } from "../../shared/address.ts";
-import { parsePrefixedHex } from "../../shared/bytes/hex.ts";
 import { PRIVVAL_NODE_COUNT_MAX } from "../../shared/limits.ts";
 import { type PrivvalAddress, parsePrivvalAddress } from "../privval/privval-address.ts";
-
-/** Of every scheme at most; which one it is the enclave knows. */
-const PUBLIC_KEY_BYTES_MAX = 200;
-
-/** Printable ASCII, at most the 50 bytes that CometBFT takes (tendermint.md §4.1). */
-const chainId = z.string().regex(/^[\x21-\x7e]{1,50}$/, "expected a chain id");
-
-/** Of a key, where its chain has several: `0x` and hex. */
-const publicKey = z.string().transform((text, context) => {
-  const key = parsePrefixedHex(text);
-  if (key.ok && key.value.length > 0 && key.value.length <= PUBLIC_KEY_BYTES_MAX) return key.value;
-  context.addIssue("expected a public key");
-  return z.NEVER;
-});
+import { chainId, publicKey } from "./chain-schema.ts";
+import { privvalGrpcSchema } from "./privval-grpc-config.ts";
 
 const nodeAddress = z.string().transform((text, context): PrivvalAddress => {
   const address = parsePrivvalAddress(text);
@@ -45,10 +32,16 @@ export function privvalSchema<Path extends z.ZodType<string>>(path: Path) {
               key: key ?? null,
             })),
         )
-        .min(1)
-        .max(PRIVVAL_NODE_COUNT_MAX),
+        .max(PRIVVAL_NODE_COUNT_MAX)
+        .default([]),
+      /** For nodes that are the client. */
+      grpc: privvalGrpcSchema(path).optional(),
     })
-    .superRefine(({ identityFile, nodes }, context) => {
+    .superRefine(({ identityFile, nodes, grpc }, context) => {
+      if (nodes.length === 0 && grpc === undefined) {
+        const message = "expected a node to dial, or `grpc`";
+        context.addIssue({ code: "custom", path: ["nodes"], message });
+      }
       const seen = new Set<string>();
       nodes.forEach(({ address: { address } }, index) => {
         const text = encodeAddress(address);

@@ -78,7 +78,8 @@ export class PrivvalMetrics {
     if (step === PRECOMMIT && last !== undefined && height > last.height + 1n) {
       this.#missed.inc({ chain }, Number(height - last.height - 1n));
     }
-    lasts.set(step, { height, round, atMs: this.#nowMs() });
+    const isLast = last === undefined || height >= last.height;
+    if (isLast) lasts.set(step, { height, round, atMs: this.#nowMs() });
   }
 
   #watchLast(registry: Registry): void {
@@ -151,6 +152,16 @@ function watchNodes(registry: Registry, nodes: () => readonly PrivvalState[]): v
       tries.reset();
       for (const node of nodes()) tries.inc(labelsOf(node), node.dialCount);
     },
+  });
+}
+
+/** Nodes that are the client come and go: they are counted, and the log has their addresses. */
+export function watchCallers(registry: Registry, count: () => number): void {
+  const callers: Gauge = new Gauge({
+    name: "redoubt_privval_grpc_connections",
+    help: "Connections of nodes that call over gRPC",
+    registers: [registry],
+    collect: () => callers.set(count()),
   });
 }
 

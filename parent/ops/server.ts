@@ -2,7 +2,7 @@
 // says otherwise. It must never sign, reload or change anything, and shows no secret.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Server as NetServer } from "node:net";
 import { type Address, encodeAddress } from "../../shared/address.ts";
 import { ERRORS, type Refusal, refusal } from "../../shared/errors.ts";
 import { HTTP_HEADER_BYTES_MAX } from "../../shared/limits.ts";
@@ -46,7 +46,7 @@ export async function startOps(parts: OpsParts): Promise<Result<OpsServer, Refus
 
 /** The address that it listens on, with the port that was chosen for port 0. */
 export function listenOnTcp(
-  server: Server,
+  server: NetServer,
   address: Address,
 ): Promise<Result<Address, Refusal<"LISTEN_FAILED">>> {
   const failed = refusal("LISTEN_FAILED", encodeAddress(address));

@@ -6,7 +6,7 @@
 
 import type { Duplex } from "node:stream";
 import { encodeDelimited, parseProto } from "../../shared/bytes/protobuf.ts";
-import { describeDetail, ERRORS, type Refusal, refusal } from "../../shared/errors.ts";
+import { ERRORS, type Refusal, refusal } from "../../shared/errors.ts";
 import { InvariantError } from "../../shared/invariant.ts";
 import {
   PRIVVAL_ANSWER_BYTES_MAX,
@@ -24,6 +24,7 @@ import {
 import { err, ok, type Result } from "../../shared/result.ts";
 import { DelimitedReader } from "./delimited-reader.ts";
 import type { PrivvalCode, PrivvalSigner } from "./ports.ts";
+import { refusalText } from "./refusal-text.ts";
 import { SYSTEM_TIMERS, type Timers } from "./timers.ts";
 
 export type SessionOptions = {
@@ -157,7 +158,7 @@ export class PrivvalSession {
       return { message: answer.value, refused: null };
     const refused = answer.ok ? refusal("PRIVVAL_ANSWER") : answer.error;
     const { number } = ERRORS[refused.code];
-    return { message: encodeRefusal(arm, number, describe(refused)), refused };
+    return { message: encodeRefusal(arm, number, refusalText(refused)), refused };
   }
 
   /** What a node can't read, or does not expect, would stay in the stream or stall it (§1.5). */
@@ -218,11 +219,4 @@ export class PrivvalSession {
       if (this.#isOver && !this.#isReading) settle(err("PRIVVAL_CLOSED"));
     });
   }
-}
-
-/** Code, text and details: a node prints it, and nothing else tells its operator. */
-function describe(cause: Refusal): string {
-  const detail = describeDetail(cause);
-  const text = `${cause.code}: ${ERRORS[cause.code].text}`;
-  return detail === "" ? text : `${text} (${detail})`;
 }

@@ -35,6 +35,8 @@ export class FakeEnclave {
   /** Its measurements; PCR16 is that of the manifest. */
   readonly image: string;
   genesisValidatorsRoot: Uint8Array | null = new Uint8Array(32);
+  privval: () => Result<AnswerOf<(typeof ENCLAVE_METHODS)["privval"]>, Refusal> = () =>
+    err(refusal("CHAIN_OTHER"));
   challenge: Uint8Array = Uint8Array.from(randomBytes(32));
   /** What the state was opened with; undefined before. */
   takenHandover: Uint8Array | null | undefined;
@@ -150,7 +152,7 @@ export class FakeEnclave {
         this.#answer("state.init", () => ok({ createdCount: keys.length })),
       "state.show": () => this.#answer("state.show", () => ok([])),
       "state.import": () => this.#answer("state.import", () => ok([])),
-      privval: () => this.#answer("privval", () => err(refusal("CHAIN_OTHER"))),
+      privval: () => this.#answer("privval", () => this.privval()),
       "consensus.show": () => this.#answer("consensus.show", () => ok([])),
       "consensus.import": () => this.#answer("consensus.import", () => ok([])),
       "state.challenge": () =>

@@ -52,16 +52,17 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/core/chains/tendermint/consensus-record.ts": [
     `${CORE}/chains/tendermint/consensus-record.test.ts`,
     `${STATE}/tendermint-ledger.test.ts`,
+    CONSENSUS_ORACLE,
   ],
   "enclave/core/chains/tendermint/position.ts": [
     `${CORE}/chains/tendermint/position.test.ts`,
     `${CORE}/chains/tendermint/consensus-rule.test.ts`,
     `${CORE}/chains/tendermint/consensus-record.test.ts`,
   ],
-  "enclave/service/privval.ts": [`${SERVICE}/privval.test.ts`],
+  "enclave/service/privval.ts": [`${SERVICE}/privval.test.ts`, `${SERVICE}/privval-faults.test.ts`],
   "enclave/service/consensus-acts.ts": [
     `${SERVICE}/consensus-acts.test.ts`,
-    `${SERVICE}/privval.test.ts`,
+    `${SERVICE}/privval-faults.test.ts`,
   ],
   "enclave/service/record-act.ts": [
     `${SERVICE}/init-acts.test.ts`,
@@ -70,6 +71,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
     `${SERVICE}/handover.test.ts`,
   ],
   "enclave/service/ethereum-accounts.ts": [
+    `${SERVICE}/ethereum-accounts.test.ts`,
     `${SERVICE}/retire-acts.test.ts`,
     `${SERVICE}/state-acts.test.ts`,
     `${SERVICE}/handover.test.ts`,

@@ -3,7 +3,6 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Registry } from "prom-client";
 import { KIND_RULES } from "../../../enclave/core/chains/ethereum/kind-rule.ts";
 import { ALLOWED, NEXT, type Phase } from "../../../enclave/core/phase.ts";
 import { HTTP_STATUS } from "../../../parent/api/status.ts";
@@ -14,7 +13,7 @@ import { PrivvalMetrics } from "../../../parent/ops/privval-metrics.ts";
 import { USAGE as START_USAGE } from "../../../scripts/local/options.ts";
 import { FINDINGS } from "../../../scripts/policy/finding.ts";
 import { buildKeyPolicy } from "../../../scripts/policy/key-policy.ts";
-import { DETAIL_NAMES, ERRORS, isErrorCode } from "../../../shared/errors.ts";
+import { DETAIL_NAMES, ERRORS, isErrorCode, refusal } from "../../../shared/errors.ts";
 import * as limits from "../../../shared/limits.ts";
 import { IS_DEFAULT_OPERATION, OPERATION_KINDS } from "../../../shared/operation.ts";
 import { ok } from "../../../shared/result.ts";
@@ -160,20 +159,16 @@ const SILENT_PARTS: WatchedParts = {
   },
 };
 
-/** A parent has them when its configuration names nodes. */
-function watchPrivval(registry: Registry): PrivvalMetrics {
-  return new PrivvalMetrics(
-    registry,
-    () => [],
-    () => 0,
-  );
-}
-
 async function metricTable(): Promise<string> {
   const metrics = new Metrics();
   metrics.watch(new FakeSigner());
   watchParts(metrics.registry, SILENT_PARTS);
-  watchPrivval(metrics.registry);
+  const privval = new PrivvalMetrics(
+    metrics.registry,
+    () => [],
+    () => 0,
+  );
+  privval.observe("a", refusal("KEY_UNKNOWN"), 0);
   const text = await metrics.registry.metrics();
   const described = [...text.matchAll(/^# HELP (\w+) (.*)\n# TYPE \w+ (\w+)$/gm)];
   const rows = described

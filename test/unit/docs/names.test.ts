@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { status } from "@grpc/grpc-js";
 import { KIND_RULES } from "../../../enclave/core/chains/ethereum/kind-rule.ts";
 import { FINDING_CODES } from "../../../scripts/cli/audit-key.ts";
 import { FINDINGS } from "../../../scripts/policy/finding.ts";
@@ -21,6 +22,7 @@ const CAPITALS: ReadonlySet<string> = new Set([
   ...Object.keys(limits),
   ...Object.keys(FINDINGS),
   ...Object.entries(KIND_RULES).flatMap(([kind, rule]) => [kind, ...Object.keys(rule.readers)]),
+  ...Object.keys(status),
   "ENCLAVE_METHODS",
   "STORE_METHODS",
 ]);

@@ -1,5 +1,5 @@
-// The manifest's part on Ethereum: which network, and groups of keys with what each may be asked for
-// (docs/manifest.md). It must never have a default that allows more than the file says.
+// The manifest's part on Ethereum: which network, and groups of keys with what each may be asked
+// for (docs/manifest.md). It must never have a default that allows more than the file says.
 
 import { isEqualBytes } from "../../../../shared/bytes/compare.ts";
 import { encodeHex } from "../../../../shared/bytes/hex.ts";

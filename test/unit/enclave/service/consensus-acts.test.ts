@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { refusal } from "../../../../shared/errors.ts";
+import { err } from "../../../../shared/result.ts";
 import { ConsensusRig, VALIDATOR } from "../../../fakes/consensus-rig.ts";
+import { lost } from "../../../fakes/memory-store.ts";
 import { CHAIN, voteRequest } from "../../../fakes/privval-node.ts";
 import { KEY_A } from "../../../fakes/service-rig.ts";
 
@@ -53,4 +56,28 @@ test("an import of what no node can have signed is refused whole", async () => {
   const last = { ...PRECOMMIT, height: 2n ** 63n - 1n };
   assert.deepEqual(await raise(rig, { ...floorsOf(last), isDryRun: true }), [last]);
   assert.deepEqual(await raise(rig, floorsOf(PRECOMMIT, KEY_A.publicKey)), []);
+});
+
+test("a dry run of a key that signed says what it would be, and an import of one that never did makes its record", async () => {
+  const rig = await ConsensusRig.serve();
+  assert(typeof (await rig.askFor("vote", voteRequest())) !== "string");
+  const lower = { height: 1n, round: 0, step: 1 };
+  assert.deepEqual(await raise(rig, { ...floorsOf(lower), isDryRun: true }), [PRECOMMIT]);
+  const fresh = new ConsensusRig();
+  await fresh.measure();
+  await fresh.open("first", VALIDATOR);
+  assert((await fresh.enclave.call("state.open", { handover: null })).ok);
+  assert.deepEqual(await raise(fresh, { ...floorsOf(lower), isDryRun: true }), [lower]);
+  assert.equal((await fresh.state()).hasRecord, false);
+  assert.deepEqual(await raise(fresh, floorsOf(lower)), [lower]);
+  assert.equal((await fresh.state()).hasRecord, true);
+});
+
+test("an import that the store does not take, or of a round beyond int32, is refused", async () => {
+  const rig = await ConsensusRig.serve();
+  rig.store.script(lost);
+  assert.equal(await raise(rig, {}), "STATE_UNKNOWN");
+  assert.deepEqual(await raise(rig, {}), [PRECOMMIT]);
+  rig.store.verify = () => Promise.resolve(err(refusal("STORE_IDENTITY")));
+  assert.equal(await raise(rig, {}), "STORE_IDENTITY");
 });
