@@ -1,8 +1,10 @@
 // Walks strict JSON (RFC 8259) in bytes, without a tree and without a string of the whole file: a
 // file may be larger than the longest string there is, or hold a secret. It takes the part of JSON
-// that EIP-3076 and key files need: objects, arrays and plain strings. It must never accept what
-// two readers could read differently: duplicate names, unknown names, escapes, anything after the
-// end.
+// that EIP-3076, key files and state files need: objects, arrays, plain strings, null and natural
+// numbers. It must never accept what two readers could read differently: duplicate names, unknown
+// names, escapes, fractions and exponents, anything after the end.
+
+import { isEqualBytes } from "../../shared/bytes/compare.ts";
 
 const CODE = {
   quote: 0x22,
@@ -13,7 +15,11 @@ const CODE = {
   closeArray: 0x5d,
   openObject: 0x7b,
   closeObject: 0x7d,
+  zero: 0x30,
+  nine: 0x39,
 } as const;
+
+const NULL = new TextEncoder().encode("null");
 
 const ascii = new TextDecoder("ascii");
 
@@ -97,6 +103,28 @@ export class JsonCursor {
     return bytes;
   }
 
+  /** The digits of a natural number; null when something else stands there. */
+  takeDigits(digitsMax: number): string | null {
+    this.#skipSpace();
+    const start = this.#offset;
+    while (isDigit(this.#bytes[this.#offset])) {
+      if (this.#offset - start >= digitsMax) this.fail();
+      this.#offset += 1;
+    }
+    const digits = this.#bytes.subarray(start, this.#offset);
+    if (digits.length === 0) return null;
+    if (digits.length > 1 && digits[0] === CODE.zero) this.fail();
+    return ascii.decode(digits);
+  }
+
+  takeNull(): boolean {
+    this.#skipSpace();
+    const end = this.#offset + NULL.length;
+    if (!isEqualBytes(this.#bytes.subarray(this.#offset, end), NULL)) return false;
+    this.#offset = end;
+    return true;
+  }
+
   #skipSpace(): void {
     for (;;) {
       const code = this.#bytes[this.#offset];
@@ -115,4 +143,8 @@ export class JsonCursor {
   #expect(code: number): void {
     if (!this.#take(code)) this.fail();
   }
+}
+
+function isDigit(code: number | undefined): boolean {
+  return code !== undefined && code >= CODE.zero && code <= CODE.nine;
 }

@@ -3,11 +3,12 @@
 // boot: the store may be an old copy, which only the boot floor makes up for. Another signer has
 // no such floor, so it goes into the file.
 
-import { type Refusal, refusal } from "../../shared/errors.ts";
-import { err, ok, type Result } from "../../shared/result.ts";
+import type { Refusal } from "../../shared/errors.ts";
+import { ok, type Result } from "../../shared/result.ts";
 import type { EthereumState } from "../../shared/wire/methods.ts";
 import type { Admin } from "./admin.ts";
 import { listKeys, showStates } from "./admin-keys.ts";
+import { readEthereum } from "./chain-family.ts";
 import type { Interchange, KeyMaxima } from "./interchange.ts";
 
 export type ExportedState = {
@@ -19,10 +20,9 @@ export type ExportedState = {
 };
 
 export async function readState(admin: Admin): Promise<Result<ExportedState, Refusal>> {
-  const status = await admin.call("status", {});
-  if (!status.ok) return status;
-  const { genesisValidatorsRoot, phase } = status.value;
-  if (genesisValidatorsRoot === null) return err(refusal("PHASE_REFUSED", phase));
+  const enclave = await readEthereum(admin);
+  if (!enclave.ok) return enclave;
+  const { scope: genesisValidatorsRoot, status } = enclave.value;
   const keys = await listKeys(admin);
   if (!keys.ok) return keys;
   const states = await showStates(admin, keys.value);
@@ -31,7 +31,7 @@ export async function readState(admin: Admin): Promise<Result<ExportedState, Ref
   return ok({
     interchange: { genesisValidatorsRoot, keys: recorded.map(maximaOf) },
     missingCount: states.value.length - recorded.length,
-    isSigning: phase === "Ready",
+    isSigning: status.phase === "Ready",
   });
 }
 

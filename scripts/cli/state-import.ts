@@ -15,19 +15,10 @@ import {
 } from "../../shared/wire/methods.ts";
 import type { Admin } from "./admin.ts";
 import { pagesOf, selectKeys, showStates } from "./admin-keys.ts";
+import type { ImportKind, ImportLine } from "./import-report.ts";
 import type { Interchange, KeyMaxima } from "./interchange.ts";
 
-/** `short`: the enclave's answer is below what was asked for, or below what was there before. */
-export type ImportKind = "raised" | "unchanged" | "created" | "unknown" | "short";
-
-export type ImportLine = {
-  readonly key: Uint8Array;
-  readonly kind: ImportKind;
-  /** Null for unknown keys. */
-  readonly before: EthereumState | null;
-  readonly after: EthereumState | null;
-};
-
+type Line = ImportLine<EthereumState>;
 type ImportParams = ParamsOf<(typeof ENCLAVE_METHODS)["state.import"]>;
 
 export async function importMaxima(
@@ -35,14 +26,14 @@ export async function importMaxima(
   interchange: Interchange,
   isDryRun: boolean,
   reason: RaiseReason = "import",
-): Promise<Result<readonly ImportLine[], Refusal>> {
+): Promise<Result<readonly Line[], Refusal>> {
   const selected = await selectKeys(
     admin,
     interchange.keys.map((maxima) => maxima.key),
   );
   if (!selected.ok) return selected;
   const known = new Set(selected.value.known.map((key) => encodeHex(key)));
-  const lines: ImportLine[] = selected.value.unknown.map((key) => unknownLine(key));
+  const lines: Line[] = selected.value.unknown.map((key) => unknownLine(key));
   const wanted = interchange.keys.filter((maxima) => known.has(encodeHex(maxima.key)));
   const pages = pagesOf(wanted);
   // Without a page nobody would compare the file's network with the enclave's.
@@ -62,7 +53,7 @@ async function importPage(
   admin: Admin,
   page: readonly KeyMaxima[],
   how: Omit<ImportParams, "floors">,
-): Promise<Result<readonly ImportLine[], Refusal>> {
+): Promise<Result<readonly Line[], Refusal>> {
   const before = await showStates(
     admin,
     page.map((maxima) => maxima.key),
@@ -84,7 +75,7 @@ async function importPage(
   );
 }
 
-function unknownLine(key: Uint8Array): ImportLine {
+function unknownLine(key: Uint8Array): Line {
   return { key, kind: "unknown", before: null, after: null };
 }
 
@@ -92,7 +83,7 @@ function lineOf(
   maxima: KeyMaxima,
   before: EthereumState | undefined,
   after: EthereumState | undefined,
-): ImportLine {
+): Line {
   // The key was dropped (a reload) between the list of keys and the import.
   if (before === undefined || after === undefined) return unknownLine(maxima.key);
   return { key: maxima.key, kind: kindOf(maxima, before, after), before, after };

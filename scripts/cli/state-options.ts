@@ -1,12 +1,15 @@
 // The options of `redoubt state`, parsed strictly: each action takes its own and no other. It must
 // never guess: half of a vote, or an option that the action does not have, is wrong use.
 
+import type { Position } from "../../enclave/core/chains/tendermint/position.ts";
 import { parsePrefixedHex } from "../../shared/bytes/hex.ts";
 import { OVERRIDE_VALID_MS_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { SCHEMES } from "../../shared/scheme.ts";
 import { parseAdminPath } from "./admin.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
+import { parsePositionOption } from "./position-option.ts";
+import { STATE_FORMATS, type StateFormat } from "./signer-state.ts";
 import { parsePcrs } from "./verify-options.ts";
 
 export type StateOptions = {
@@ -20,6 +23,10 @@ export type StateOptions = {
   readonly slot: bigint | null;
   readonly source: bigint | null;
   readonly target: bigint | null;
+  /** Of Tendermint chains, as the next two. */
+  readonly position: Position | null;
+  readonly chain: string | null;
+  readonly format: StateFormat | null;
   readonly validMs: number | null;
   readonly pcrs: ReadonlyMap<number, Uint8Array>;
   /** Paths. */
@@ -54,6 +61,11 @@ const OPTIONS = {
   slot: { type: "string" },
   source: { type: "string" },
   target: { type: "string" },
+  height: { type: "string" },
+  round: { type: "string" },
+  step: { type: "string" },
+  chain: { type: "string" },
+  format: { type: "string" },
   "valid-minutes": { type: "string" },
   pcr: { type: "string", multiple: true },
   proof: { type: "string" },
@@ -69,6 +81,9 @@ type Values = Arguments<typeof OPTIONS>["values"];
 
 /** Every action has these. */
 const COMMON: readonly string[] = ["admin", "json"];
+const KEY_LENGTHS: ReadonlySet<number> = new Set(
+  Object.values(SCHEMES).map(({ publicKeyBytes }) => publicKeyBytes),
+);
 const U64_MAX = 0xffff_ffff_ffff_ffffn;
 
 export function parseStateOptions(
@@ -94,7 +109,8 @@ export function parseStateOptions(
   if (action.needsChoice === true && (values.all ?? false) === takesKeys) {
     return err({ misuse: "say either --all or --key" });
   }
-  const keys = parseKeys([...(values.key ?? []), ...(takesKeys ? positionals : [])]);
+  const moreKeys = takesKeys && !action.needsFile ? positionals : [];
+  const keys = parseKeys([...(values.key ?? []), ...moreKeys]);
   if (!keys.ok) return keys;
   const options = optionsOf(values, keys.value, action.needsFile ? (file ?? null) : null);
   if (!options.ok) return options;
@@ -118,6 +134,11 @@ function optionsOf(
   if ((source === null) !== (target === null)) {
     return err({ misuse: "--source and --target go together" });
   }
+  const { height, round, step } = values;
+  const position = parsePositionOption({ height, round, step });
+  if (!position.ok) return err({ misuse: position.error });
+  const format = parseFormat(values.format);
+  if (format === undefined) return err({ misuse: `--format takes ${STATE_FORMATS.join(", ")}` });
   const validMs = parseMinutes(values["valid-minutes"]);
   if (validMs === undefined) {
     return err({ misuse: `--valid-minutes takes 1 to ${OVERRIDE_VALID_MS_MAX / 60_000}` });
@@ -135,6 +156,9 @@ function optionsOf(
     slot,
     source,
     target,
+    position: position.value,
+    chain: values.chain ?? null,
+    format,
     validMs,
     pcrs: pcrs.value,
     proof: values.proof ?? null,
@@ -155,6 +179,11 @@ function parseHeight(text: string | undefined): bigint | null | undefined {
   return height <= U64_MAX ? height : undefined;
 }
 
+/** As `parseHeight`. */
+function parseFormat(text: string | undefined): StateFormat | null | undefined {
+  return text === undefined ? null : STATE_FORMATS.find((format) => format === text);
+}
+
 function parseMinutes(text: string | undefined): number | null | undefined {
   if (text === undefined) return null;
   if (!/^[1-9][0-9]{0,4}$/.test(text)) return undefined;
@@ -166,8 +195,11 @@ function parseKeys(texts: readonly string[]): Result<readonly Uint8Array[], Misu
   const keys = new Map<string, Uint8Array>();
   for (const text of texts) {
     const prefixed = text.startsWith("0x") ? text : `0x${text}`;
-    const key = parsePrefixedHex(prefixed, SCHEMES["bls12381-pop"].publicKeyBytes);
-    if (!key.ok) return err({ misuse: `${text} is not a public key of 48 bytes in hex` });
+    const key = parsePrefixedHex(prefixed);
+    if (!key.ok || !KEY_LENGTHS.has(key.value.length)) {
+      const lengths = [...KEY_LENGTHS].join(", ");
+      return err({ misuse: `${text} is not a public key in hex, of ${lengths} bytes` });
+    }
     keys.set(prefixed.toLowerCase(), key.value);
   }
   return ok([...keys.values()]);

@@ -13,6 +13,7 @@ import type { Admin } from "./admin.ts";
 import { showStates } from "./admin-keys.ts";
 import { writeFilesAtomically } from "./atomic-file.ts";
 import { readSourceFile } from "./attestation-source.ts";
+import { readEthereum } from "./chain-family.ts";
 import type { ExitCode } from "./command.ts";
 import { isConfirmedByWord } from "./confirmation.ts";
 import { encodeOrderFile, type OrderFile, orderWords, parseOrderFile } from "./override-file.ts";
@@ -40,10 +41,10 @@ export async function draftOverride(
   admin: Admin,
   options: StateOptions,
 ): Promise<Result<ExitCode, Refusal>> {
-  const status = await admin.call("status", {});
-  if (!status.ok) return status;
-  const { genesisValidatorsRoot: scope, bootId, phase } = status.value;
-  if (scope === null) return err(refusal("PHASE_REFUSED", phase));
+  const enclave = await readEthereum(admin);
+  if (!enclave.ok) return enclave;
+  const { scope, status } = enclave.value;
+  const { bootId } = status;
   const keys = await chosenKeys(admin, options);
   if (!keys.ok) return keys;
   const states = await showStates(admin, keys.value);

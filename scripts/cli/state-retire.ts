@@ -4,13 +4,14 @@
 
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
-import { type Refusal, refusal } from "../../shared/errors.ts";
+import type { Refusal } from "../../shared/errors.ts";
 import { RETIRE_COUNT_MAX } from "../../shared/limits.ts";
-import { err, ok, type Result } from "../../shared/result.ts";
+import { ok, type Result } from "../../shared/result.ts";
 import type { EthereumState } from "../../shared/wire/methods.ts";
 import type { Admin } from "./admin.ts";
 import { pagesOf } from "./admin-keys.ts";
 import { writeFilesAtomically } from "./atomic-file.ts";
+import { readEthereum } from "./chain-family.ts";
 import type { ExitCode } from "./command.ts";
 import { isConfirmedByWord } from "./confirmation.ts";
 import { encodeInterchange } from "./interchange.ts";
@@ -39,10 +40,8 @@ export async function retire(
   admin: Admin,
   options: StateOptions,
 ): Promise<Result<ExitCode, Refusal>> {
-  const status = await admin.call("status", {});
-  if (!status.ok) return status;
-  const { genesisValidatorsRoot, phase } = status.value;
-  if (genesisValidatorsRoot === null) return err(refusal("PHASE_REFUSED", phase));
+  const enclave = await readEthereum(admin);
+  if (!enclave.ok) return enclave;
   const keys = await chosenKeys(admin, options);
   if (!keys.ok) return keys;
   if (!options.isConfirmed) {
@@ -62,7 +61,7 @@ export async function retire(
     }
     retired.push(...answer.value);
   }
-  return ok(await writeRetired(genesisValidatorsRoot, keys.value, retired, options));
+  return ok(await writeRetired(enclave.value.scope, keys.value, retired, options));
 }
 
 async function writeRetired(

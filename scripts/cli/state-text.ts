@@ -4,6 +4,8 @@
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import type { EthereumState } from "../../shared/wire/methods.ts";
 
+export const ethereumView = { text: stateText, json: stateJson };
+
 export function stateText(state: EthereumState): string {
   if (!state.hasRecord) return "no record";
   const retired = state.isRetired ? "retired, " : "";

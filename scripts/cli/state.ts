@@ -1,21 +1,13 @@
-// `redoubt state`: first records, what is recorded, and EIP-3076 files in and out. Everything is
-// decided in the enclave; a command that was refused or only half done exits with 1.
+// `redoubt state`: first records, what is recorded, and the files of other signers in and out.
+// Everything is decided in the enclave; a command that was refused or only half done exits with 1.
 
-import { open } from "node:fs/promises";
-import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import type { Refusal } from "../../shared/errors.ts";
-import { INTERCHANGE_BYTES_MAX } from "../../shared/limits.ts";
 import { ok, type Result } from "../../shared/result.ts";
 import { type Admin, describeRefusal, openAdmin } from "./admin.ts";
-import { pagesOf, showStates } from "./admin-keys.ts";
-import { writeFilesAtomically } from "./atomic-file.ts";
+import { pagesOf } from "./admin-keys.ts";
 import type { Command, ExitCode } from "./command.ts";
-import { reportImport } from "./import-report.ts";
-import { encodeInterchange, parseInterchange } from "./interchange.ts";
 import { chosenKeys } from "./state-choice.ts";
-import { readState } from "./state-export.ts";
 import { checkFloor, raiseFloor } from "./state-floor.ts";
-import { importMaxima } from "./state-import.ts";
 import { type ActionSyntax, parseStateOptions, type StateOptions } from "./state-options.ts";
 import {
   applyOverride,
@@ -26,16 +18,24 @@ import {
 } from "./state-override.ts";
 import { checkProofs } from "./state-proof.ts";
 import { checkRetire, retire } from "./state-retire.ts";
-import { note, print, printJson, stateJson, stateText } from "./state-text.ts";
+import { show } from "./state-show.ts";
+import { print, printJson } from "./state-text.ts";
+import { checkTransfer, exportFile, importFile } from "./state-transfer.ts";
 
 const USAGE = `redoubt state: the slashing protection records of the enclave's keys
 
   redoubt state init (--all | --key KEY...)   first records, for keys that have none
   redoubt state show [--key KEY...]           what is recorded
   redoubt state import FILE [--dry-run]       raise floors from an EIP-3076 file
+  redoubt state import FILE [--chain ID] [--key KEY] [--format F] [--dry-run] [--yes]
+                                              the same from a Tendermint signer's state file
   redoubt state export (FILE | -)             write an EIP-3076 file ("-": to stdout)
+  redoubt state export (FILE | -) --format F [--chain ID] [--key KEY]
+                                              write a Tendermint signer's state file
   redoubt state floor (--all | --key KEY...) [--slot N] [--source E --target E] [--dry-run]
                                               raise floors to these heights, as if signed
+  redoubt state floor (--all | --key KEY...) --height H [--round R --step NAME] [--chain ID]
+                      [--dry-run] [--yes]     the same for a Tendermint chain; H alone: all of H
   redoubt state retire --key KEY... --proof FILE --export FILE [--yes]
                                               end a key for ever; write the proof, and EIP-3076
   redoubt state proof FILE [--root PEM] [--release FILE] [--pcr N=HEX] [--manifest FILE]
@@ -49,6 +49,8 @@ Options
   --admin URL   the parent's admin socket (unix:///...); default .redoubt/local/admin.sock
   --json        one JSON document on stdout instead of text
   --yes         do not ask for a typed confirmation
+  --chain ID    one of the enclave's Tendermint chains, when it has several
+  --format F    filepv, tmkms or horcrux; an import needs it only where the file does not tell
 
 A key without a record signs nothing. Only initialise a key that has never signed anywhere else;
 for any other key import the EIP-3076 file of the signer that it comes from. An import never
@@ -57,8 +59,12 @@ A retired key never signs again, whatever happens. An order may lower a floor, o
 the enclave that it was drafted in: what was signed above it before can then be contradicted
 (docs/operations.md).
 
-Example
+For Tendermint chains there are init, show, import, export and floor. A height that is more than
+10,000,000 above a key's record has to be confirmed.
+
+Examples
   redoubt state import slashing-protection.json --dry-run
+  redoubt state import priv_validator_state.json --chain cosmoshub-4
 `;
 
 type Outcome = Promise<Result<ExitCode, Refusal>>;
@@ -70,13 +76,26 @@ type Action = ActionSyntax &
     | { readonly runOffline: (options: StateOptions) => Promise<ExitCode> }
   );
 
+const FLOOR_HEIGHTS = ["slot", "source", "target", "height", "round", "step"];
+const FLOOR_OPTIONS = ["all", "key", "chain", "dry-run", "yes", ...FLOOR_HEIGHTS];
+
 const ACTIONS: Readonly<Record<string, Action>> = {
   init: { options: ["all", "key"], needsFile: false, needsChoice: true, run: init },
   show: { options: ["key"], needsFile: false, run: show },
-  import: { options: ["dry-run"], needsFile: true, run: importFile },
-  export: { options: [], needsFile: true, run: exportFile },
+  import: {
+    options: ["dry-run", "key", "chain", "format", "yes"],
+    needsFile: true,
+    check: checkTransfer,
+    run: importFile,
+  },
+  export: {
+    options: ["key", "chain", "format"],
+    needsFile: true,
+    check: checkTransfer,
+    run: exportFile,
+  },
   floor: {
-    options: ["all", "key", "slot", "source", "target", "dry-run"],
+    options: FLOOR_OPTIONS,
     needsFile: false,
     needsChoice: true,
     check: checkFloor,
@@ -156,71 +175,4 @@ async function init(admin: Admin, options: StateOptions): Promise<Result<ExitCod
   if (options.isJson) printJson({ created: createdCount, existing: existingCount });
   else print(`created ${createdCount}, already there ${existingCount}`);
   return ok(0);
-}
-
-async function show(admin: Admin, options: StateOptions): Promise<Result<ExitCode, Refusal>> {
-  const keys = await chosenKeys(admin, options);
-  if (!keys.ok) return keys;
-  const states = await showStates(admin, keys.value);
-  if (!states.ok) return states;
-  if (options.isJson) {
-    printJson({ keys: states.value.map((state) => stateJson(state)) });
-  } else {
-    for (const state of states.value) print(`${encodePrefixedHex(state.key)} ${stateText(state)}`);
-    print(`keys ${states.value.length}`);
-  }
-  return ok(0);
-}
-
-async function importFile(admin: Admin, options: StateOptions): Promise<Result<ExitCode, Refusal>> {
-  const bytes = await readBounded(options.file ?? "");
-  if (bytes === null) {
-    note(`can't read ${options.file ?? ""}, or it has more than ${INTERCHANGE_BYTES_MAX} bytes`);
-    return ok(1);
-  }
-  const interchange = parseInterchange(bytes);
-  if (!interchange.ok) return interchange;
-  const lines = await importMaxima(admin, interchange.value, options.isDryRun);
-  if (!lines.ok) return lines;
-  return ok(reportImport(lines.value, options));
-}
-
-async function exportFile(admin: Admin, options: StateOptions): Promise<Result<ExitCode, Refusal>> {
-  const state = await readState(admin);
-  if (!state.ok) return state;
-  const { interchange, missingCount, isSigning } = state.value;
-  const text = encodeInterchange(interchange);
-  const isToStdout = options.file === "-";
-  if (isToStdout) process.stdout.write(text);
-  else {
-    try {
-      const bytes = new TextEncoder().encode(text);
-      await writeFilesAtomically([{ path: options.file ?? "", bytes }]);
-    } catch {
-      note(`can't write ${options.file ?? ""}`);
-      return ok(1);
-    }
-  }
-  if (missingCount > 0) note(`keys without a record, which are not in the file: ${missingCount}`);
-  if (isSigning) note("the signer is running: what it signs from now on is not in the file");
-  const exportedCount = interchange.keys.length;
-  if (isToStdout) return ok(0);
-  if (options.isJson) printJson({ exported: exportedCount, missing: missingCount, isSigning });
-  else print(`exported ${exportedCount} keys to ${options.file ?? ""}`);
-  return ok(0);
-}
-
-/** Null when the file can't be read or is too large. */
-async function readBounded(path: string): Promise<Uint8Array | null> {
-  try {
-    const handle = await open(path, "r");
-    try {
-      const { size } = await handle.stat();
-      return size > INTERCHANGE_BYTES_MAX ? null : await handle.readFile();
-    } finally {
-      await handle.close();
-    }
-  } catch {
-    return null;
-  }
 }

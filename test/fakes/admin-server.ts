@@ -16,6 +16,7 @@ import {
   type EthereumState,
   type ImportedFloorOfKey,
 } from "../../shared/wire/methods.ts";
+import { ConsensusRecords, type FakeChain } from "./consensus-records.ts";
 
 export type FakeAdminOptions = {
   readonly keys: readonly Uint8Array[];
@@ -25,6 +26,8 @@ export type FakeAdminOptions = {
   readonly listCount?: number;
   /** Answers an import as if it had been done, without raising anything. */
   readonly forgetsImports?: boolean;
+  /** Tendermint chains, in the place of Ethereum. */
+  readonly chains?: readonly FakeChain[];
 };
 
 type Methods = typeof ENCLAVE_METHODS;
@@ -33,12 +36,14 @@ export class FakeAdmin {
   readonly states = new Map<string, EthereumState>();
   /** Method names in the order in which they arrived. */
   readonly calls: string[] = [];
+  readonly consensus: ConsensusRecords;
   readonly #options: FakeAdminOptions;
   #server: Server | null = null;
   #folder = "";
 
   constructor(options: FakeAdminOptions) {
     this.#options = options;
+    this.consensus = new ConsensusRecords(options.chains ?? []);
   }
 
   get url(): string {
@@ -83,6 +88,28 @@ export class FakeAdmin {
   }
 
   #handlers(): Handlers<Methods> {
+    const handlers = this.#handlersOfEthereum();
+    return this.#options.chains === undefined
+      ? handlers
+      : { ...handlers, ...this.#handlersOfTendermint() };
+  }
+
+  #handlersOfTendermint(): Partial<Handlers<Methods>> {
+    return {
+      "state.init": ({ keys }) => ok({ createdCount: this.consensus.init(keys) }),
+      "state.show": refuseFamily,
+      "state.import": refuseFamily,
+      "state.retire": refuseFamily,
+      "state.override": refuseFamily,
+      "consensus.show": ({ keys }) => this.consensus.show(keys),
+      "consensus.import": (params) => {
+        this.calls.push(params.isDryRun ? "consensus.import dry" : "consensus.import");
+        return this.consensus.import(params, this.#options.forgetsImports ?? false);
+      },
+    };
+  }
+
+  #handlersOfEthereum(): Handlers<Methods> {
     return {
       status: () => this.#status(),
       "keys.list": ({ offset }) => this.#list(offset),
@@ -118,9 +145,8 @@ export class FakeAdmin {
       attest: refuse,
       sign: refuse,
       privval: refuse,
-      "consensus.show": refuse,
-      "consensus.import": refuse,
-
+      "consensus.show": refuseFamily,
+      "consensus.import": refuseFamily,
       drain: refuse,
     };
   }
@@ -132,7 +158,7 @@ export class FakeAdmin {
       bootId: new Uint8Array(16),
       manifestDigest: null,
       genesisValidatorsRoot: this.#options.genesisValidatorsRoot,
-      chainIds: [],
+      chainIds: this.#options.chains?.map(({ chainId }) => chainId) ?? [],
       bundleIds: [],
       keyCount: this.#options.keys.length,
       recordCount: this.states.size,
@@ -170,6 +196,10 @@ export class FakeAdmin {
 
 function refuse(): Result<never, { readonly code: "METHOD_UNKNOWN" }> {
   return err(refusal("METHOD_UNKNOWN"));
+}
+
+function refuseFamily(): Result<never, { readonly code: "CHAIN_OTHER" }> {
+  return err(refusal("CHAIN_OTHER"));
 }
 
 function raise(before: EthereumState, floor: ImportedFloorOfKey): EthereumState {

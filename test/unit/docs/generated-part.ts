@@ -9,7 +9,7 @@ import { HTTP_STATUS } from "../../../parent/api/status.ts";
 import { EnclavePeer } from "../../../parent/link/enclave-peer.ts";
 import { Metrics } from "../../../parent/ops/metrics.ts";
 import { type WatchedParts, watchParts } from "../../../parent/ops/part-metrics.ts";
-import { PrivvalMetrics } from "../../../parent/ops/privval-metrics.ts";
+import { PrivvalMetrics, watchCallers } from "../../../parent/ops/privval-metrics.ts";
 import { USAGE as START_USAGE } from "../../../scripts/local/options.ts";
 import { FINDINGS } from "../../../scripts/policy/finding.ts";
 import { buildKeyPolicy } from "../../../scripts/policy/key-policy.ts";
@@ -169,6 +169,7 @@ async function metricTable(): Promise<string> {
     () => 0,
   );
   privval.observe("a", refusal("KEY_UNKNOWN"), 0);
+  watchCallers(metrics.registry, () => 0);
   const text = await metrics.registry.metrics();
   const described = [...text.matchAll(/^# HELP (\w+) (.*)\n# TYPE \w+ (\w+)$/gm)];
   const rows = described

@@ -20,7 +20,7 @@ test("each code has its status, and the public key another one where it is about
     ["SIGN_FAULT", status.INTERNAL, status.INTERNAL],
     ["ACL_CLIENT_UNKNOWN", status.PERMISSION_DENIED, status.PERMISSION_DENIED],
     ["KEY_UNKNOWN", status.INVALID_ARGUMENT, status.NOT_FOUND],
-    ["KEY_AMBIGUOUS", status.INVALID_ARGUMENT, status.NOT_FOUND],
+    ["KEY_AMBIGUOUS", status.INTERNAL, status.INTERNAL],
     ["REQUEST_CHAIN", status.INVALID_ARGUMENT, status.NOT_FOUND],
     ["GUARD_HEIGHT_BELOW", status.INVALID_ARGUMENT, status.NOT_FOUND],
     ["STATE_MISSING", status.INVALID_ARGUMENT, status.NOT_FOUND],
