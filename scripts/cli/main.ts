@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { command as audit } from "./audit.ts";
 import type { Command } from "./command.ts";
+import { command as init } from "./init.ts";
 import { command as measure } from "./measure.ts";
 import { command as policy } from "./policy.ts";
 import { command as seal } from "./seal.ts";
@@ -14,7 +15,17 @@ import { command as upgrade } from "./upgrade.ts";
 import { command as verify } from "./verify.ts";
 
 /** In the order of an installation. */
-const COMMANDS: readonly Command[] = [measure, policy, table, seal, state, upgrade, audit, verify];
+const COMMANDS: readonly Command[] = [
+  init,
+  measure,
+  policy,
+  table,
+  seal,
+  state,
+  upgrade,
+  audit,
+  verify,
+];
 
 function usage(): string {
   const width = Math.max(...COMMANDS.map((command) => command.name.length));
