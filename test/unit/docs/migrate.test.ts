@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseInitOptions } from "../../../scripts/cli/init.ts";
 import { parseSealArgs } from "../../../scripts/cli/seal-options.ts";
+import { parseStateOptions } from "../../../scripts/cli/state-options.ts";
 import { parseVerifyOptions } from "../../../scripts/cli/verify-options.ts";
 import type { Result } from "../../../shared/result.ts";
 import { readPage } from "./page.ts";
@@ -43,17 +44,22 @@ for (const [name, callCounts, parse] of PARSERS) {
   });
 }
 
-function formatOf(args: readonly string[]): string | undefined {
-  return args[args.indexOf("--format") + 1];
-}
+/** What these pages use of the two actions. */
+const IMPORT = { options: ["dry-run", "chain", "format"], needsFile: true };
+const EXPORT = { options: ["chain", "format"], needsFile: true };
 
-test("the pages on moving import a state in the signer's own format, for a chain", () => {
-  const [tmkms, horcrux] = PAGES.map((page) => callsOf(page, "state import"));
-  assert.equal(tmkms?.length, 1);
-  assert.equal(horcrux?.length, 2);
-  assert.deepEqual(tmkms.map(formatOf), ["tmkms"]);
-  assert.deepEqual(horcrux.map(formatOf), ["horcrux", "horcrux"]);
-  for (const args of [...tmkms, ...horcrux]) {
-    assert.equal(args[args.indexOf("--chain") + 1], "cosmoshub-4");
-  }
+test("the pages on moving take a state over in its own format, and back, for a chain", () => {
+  const taken = PAGES.flatMap((page) => [
+    ...callsOf(page, "state import").map((args) => parseStateOptions("import", IMPORT, args)),
+    ...callsOf(page, "state export").map((args) => parseStateOptions("export", EXPORT, args)),
+  ]);
+  assert.deepEqual(
+    taken.map((options) => options.ok && [options.value.format, options.value.chain]),
+    [
+      ["tmkms", "cosmoshub-4"],
+      ["tmkms", "cosmoshub-4"],
+      ["horcrux", "cosmoshub-4"],
+      ["horcrux", "cosmoshub-4"],
+    ],
+  );
 });
