@@ -7,8 +7,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ErrorCode } from "../../shared/errors.ts";
-import { ConsensusRig, VALIDATOR } from "../fakes/consensus-rig.ts";
-import { NIL_BLOCK, voteRequest } from "../fakes/privval-node.ts";
 import { ConsensusChain } from "./consensus-chain.ts";
 import { FALSE_ALARMS, runHistoryOf } from "./history.ts";
 import { Slashed } from "./recorder.ts";
@@ -58,21 +56,6 @@ test("a parent that loses answers and writes late, but does not lie, gets one ro
     "STATE_UNKNOWN",
   ];
   for (const code of reached) assert(refusals.has(code), code);
-});
-
-test("OUTSIDE THE PROMISE: a parent that puts an older record back before a boot has one step signed twice", async () => {
-  const rig = await ConsensusRig.serve();
-  const key = VALIDATOR.publicKey;
-  const before = rig.store.stored(key);
-  const first = await rig.askFor("vote", voteRequest());
-  rig.store.rollBack(key, before);
-  // The enclave that signed it still knows.
-  const nil = voteRequest({ 4: NIL_BLOCK, 9: undefined });
-  assert.equal(await rig.askFor("vote", nil), "GUARD_STEP_DOUBLE");
-  const next = await ConsensusRig.serve(rig.store);
-  const second = await next.askFor("vote", nil);
-  assert(typeof first !== "string" && typeof second !== "string");
-  assert.notEqual(first.signature, second.signature);
 });
 
 test("OUTSIDE THE PROMISE: histories are found in which a parent that lies has a step signed twice", async (t) => {

@@ -10,7 +10,7 @@ import { runTableHistoryOf } from "./table-history.ts";
 
 /** However many are asked for, and however busy the machine is. */
 const TIMEOUT_MS = 7_200_000;
-const HISTORY_COUNT = Number(process.env["REDOUBT_SIMULATIONS"] ?? 600);
+const HISTORY_COUNT = Number(process.env["REDOUBT_SIMULATIONS"] ?? 800);
 const seedWish = process.env["SEED"];
 const SEEDS =
   seedWish === undefined
