@@ -81,7 +81,7 @@ export async function seal(args: readonly string[]): Promise<void> {
 }
 
 /** Runs a command without its output, which is for people who ran it themselves. */
-async function quietly<T>(run: () => Promise<T>): Promise<T> {
+export async function quietly<T>(run: () => Promise<T>): Promise<T> {
   const write = process.stdout.write.bind(process.stdout);
   process.stdout.write = () => true;
   try {
