@@ -34,14 +34,17 @@ export async function startPrivvalNodes({
   const { identityFile, nodes } = config;
   const identity = identityFile === undefined ? ok(null) : await readIdentity(identityFile);
   if (!identity.ok) return identity;
-  const signerOf = (key: Uint8Array | null) => new LinkPrivvalSigner({ active, key, log, observe });
+  const signerFor = (isPatient: boolean) => (key: Uint8Array | null) =>
+    new LinkPrivvalSigner({ active, key, log, observe, isPatient });
+  // Over gRPC an outage has a status of its own, at which the node asks again.
+  const signerOf = signerFor(false);
   const grpc =
     config.grpc === undefined
       ? ok(null)
       : await startPrivvalGrpc({ config: config.grpc, signerOf, log, observe, tlsRefused });
   if (!grpc.ok) return grpc;
   const started = nodes.map(({ key, ...node }) =>
-    startPrivval({ nodes: [node], identity: identity.value, signer: signerOf(key), log }),
+    startPrivval({ nodes: [node], identity: identity.value, signer: signerFor(true)(key), log }),
   );
   return ok({
     grpc: grpc.value,

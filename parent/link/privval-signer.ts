@@ -1,12 +1,15 @@
 // The enclave as the sessions with Tendermint nodes see it, whichever it is at the moment. It must
 // never look into a message: what it logs of a signature is what the enclave says that it signed.
+// Nor may it call an outage a refusal: a node does not ask again for a vote that was refused, and
+// a chain that needs the vote would stand still until the node is started anew.
 
 import { encodeHex } from "../../shared/bytes/hex.ts";
-import type { Refusal } from "../../shared/errors.ts";
+import type { ErrorCode, Refusal } from "../../shared/errors.ts";
 import { ok, type Result } from "../../shared/result.ts";
 import type { AnswerOf, ENCLAVE_METHODS } from "../../shared/wire/methods.ts";
 import type { Log } from "../ports.ts";
 import type { PrivvalSigner } from "../privval/ports.ts";
+import { SYSTEM_TIMERS, type Timers } from "../privval/timers.ts";
 import type { ActiveEnclave } from "./active-enclave.ts";
 
 type Answer = AnswerOf<(typeof ENCLAVE_METHODS)["privval"]>;
@@ -15,6 +18,21 @@ export type SignedStep = NonNullable<Answer["signed"]>;
 /** As operators of tmkms know them. */
 const STEPS: Readonly<Record<number, string>> = { 1: "Proposal", 2: "Prevote", 3: "Precommit" };
 const BLOCK_DIGITS = 10;
+const PAUSE_MS = 50;
+
+/** That nobody decided: what was asked may be signed in a moment, or has been. */
+const OUTAGES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "LINK_BUSY",
+  "LINK_DOWN",
+  "LINK_TIMEOUT",
+  "ENCLAVE_ABSENT",
+  "PHASE_REFUSED",
+  "DRAINING",
+  "STATE_UNKNOWN",
+  "STORE_UNAVAILABLE",
+  "STORE_LOCKED",
+  "STORE_THROTTLED",
+]);
 
 export type PrivvalSignerParts = {
   readonly active: ActiveEnclave;
@@ -23,6 +41,9 @@ export type PrivvalSignerParts = {
   readonly log: Log;
   /** Told of each signature and each refusal of a chain, with how long it took. */
   readonly observe: (chainId: string, outcome: Refusal | SignedStep | null, ms: number) => void;
+  /** Whether an outage is waited out; not where the node knows an outage from a refusal. */
+  readonly isPatient: boolean;
+  readonly timers?: Timers;
 };
 
 export class LinkPrivvalSigner implements PrivvalSigner {
@@ -32,19 +53,24 @@ export class LinkPrivvalSigner implements PrivvalSigner {
     this.#parts = parts;
   }
 
+  /** Patient, it tells of an outage at the deadline only, when nobody listens any more. */
   async answer(
     chainId: string,
     message: Uint8Array,
     deadlineMs: number,
   ): Promise<Result<Uint8Array, Refusal>> {
-    const { active, key, observe } = this.#parts;
-    const startMs = performance.now();
+    const { active, observe, timers = SYSTEM_TIMERS } = this.#parts;
+    const startMs = timers.nowMs();
+    const leftMs = (): number => deadlineMs - (timers.nowMs() - startMs);
     // While an enclave is replaced by another.
     if (active.held !== null) await active.held;
-    const leftMs = Math.max(1, deadlineMs - (performance.now() - startMs));
-    const params = { chainId, key, message };
-    const answer = await active.present.link.call("privval", params, leftMs);
-    const tookMs = performance.now() - startMs;
+    let answer = await this.#ask(chainId, message, leftMs());
+    while (!answer.ok && this.#isWorthWaiting(answer.error) && leftMs() > 0) {
+      const pauseMs = Math.min(PAUSE_MS, leftMs());
+      await new Promise<void>((settle) => void timers.after(pauseMs, settle));
+      if (leftMs() > 0) answer = await this.#ask(chainId, message, leftMs());
+    }
+    const tookMs = timers.nowMs() - startMs;
     observe(chainId, answer.ok ? answer.value.signed : answer.error, tookMs);
     if (!answer.ok) {
       this.#parts.log.warn("privval.refused", { chain: chainId, code: answer.error.code });
@@ -54,6 +80,16 @@ export class LinkPrivvalSigner implements PrivvalSigner {
     if (signed !== null) this.#say(chainId, signed, tookMs);
     // Not a view of a frame that is used again.
     return ok(answer.value.answer.slice());
+  }
+
+  #isWorthWaiting({ code }: Refusal): boolean {
+    return this.#parts.isPatient && OUTAGES.has(code);
+  }
+
+  #ask(chainId: string, message: Uint8Array, leftMs: number): Promise<Result<Answer, Refusal>> {
+    const { active, key } = this.#parts;
+    const params = { chainId, key, message };
+    return active.present.link.call("privval", params, Math.max(1, leftMs));
   }
 
   #say(chain: string, { position, blockHash }: SignedStep, tookMs: number): void {

@@ -29,6 +29,7 @@ async function rig() {
     active,
     key: null,
     log,
+    isPatient: true,
     observe: (chainId, outcome) => observed.push([chainId, outcome]),
   });
   const stop = async () => {
