@@ -1,0 +1,55 @@
+// Programs of others, compiled by the Go that is here from modules of fixed versions, once for each
+// version. It must never take a version that it was not asked for, nor name where modules come
+// from: that is the environment's to say.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { basename, join } from "node:path";
+
+const BUILD_DEADLINE_MS = 20 * 60_000;
+const CALL_DEADLINE_MS = 30_000;
+/** What is not needed to run: it halves the time of the linker. */
+const STRIPPED = "-ldflags=-s -w";
+
+export type GoProgram = {
+  /** The package that is the program. */
+  readonly path: string;
+  readonly version: string;
+  /** A folder with go.mod and go.sum that lock its modules; null: the module's own go.mod. */
+  readonly lockFolder: string | null;
+};
+
+export type Built = { readonly file: string; readonly seconds: number };
+
+/** Null without Go. */
+export function goVersion(): string | null {
+  const said = spawnSync("go", ["env", "GOVERSION"], {
+    encoding: "utf8",
+    timeout: CALL_DEADLINE_MS,
+  });
+  return said.status === 0 ? said.stdout.trim() : null;
+}
+
+/** Throws the end of what the compiler said. */
+export function buildGo({ path, version, lockFolder }: GoProgram, cacheFolder: string): Built {
+  const folder = join(cacheFolder, `${basename(path)}@${version}`);
+  const file = join(folder, basename(path));
+  if (existsSync(file)) return { file, seconds: 0 };
+  mkdirSync(folder, { recursive: true });
+  const startMs = performance.now();
+  const args =
+    lockFolder === null
+      ? ["install", STRIPPED, `${path}@${version}`]
+      : ["build", "-mod=readonly", STRIPPED, "-o", file, path];
+  const done = spawnSync("go", args, {
+    cwd: lockFolder ?? folder,
+    encoding: "utf8",
+    env: { ...process.env, GOBIN: folder, GOWORK: "off" },
+    timeout: BUILD_DEADLINE_MS,
+  });
+  if (done.status !== 0 || !existsSync(file)) {
+    const lines = done.stderr.trimEnd().split("\n").slice(-5);
+    throw new Error([`go could not build ${path}@${version}`, ...lines].join("\n"));
+  }
+  return { file, seconds: (performance.now() - startMs) / 1000 };
+}

@@ -1,0 +1,76 @@
+// Whether a chain's commits are signed by a key: what its RPC tells of each height, held against
+// the canonical bytes that our enclave signs. It must never take a node's word that a signature is
+// right.
+
+import { createPublicKey, type KeyObject, verify } from "node:crypto";
+import { encodeCanonicalVote } from "../../../enclave/core/chains/tendermint/canonical.ts";
+import { LOCAL_CHAIN_ID } from "../../../scripts/local/consensus-setup.ts";
+import type { CometNode, SignedHeader } from "./comet-node.ts";
+
+const SPKI = Buffer.from("302a300506032b6570032100", "hex");
+const PRECOMMIT = 2;
+const FLAG_COMMIT = 2;
+
+export type CommitReport = {
+  readonly count: number;
+  /** Heights that took more than one round. */
+  readonly laterRoundCount: number;
+  /** The longest time between two blocks. */
+  readonly gapSeconds: number;
+};
+
+/** All heights up to `last`; throws at the first that is not signed by the key alone. */
+export async function verifyCommits(
+  node: CometNode,
+  last: number,
+  publicKey: Uint8Array,
+  validatorAddress: string,
+): Promise<CommitReport> {
+  const key = createPublicKey({
+    key: Buffer.concat([SPKI, publicKey]),
+    format: "der",
+    type: "spki",
+  });
+  let laterRoundCount = 0;
+  let gapSeconds = 0;
+  let beforeMs = 0;
+  for (let height = 1; height <= last; height++) {
+    const signed = await node.signedHeader(height);
+    if (!isSigned(signed, key, validatorAddress)) throw new Error(`height ${height} is not signed`);
+    if ((await node.evidenceCount(height)) > 0) throw new Error(`evidence at height ${height}`);
+    if (signed.commit.round > 0) laterRoundCount += 1;
+    const timeMs = Date.parse(signed.header.time);
+    // The first block has the time of genesis.
+    if (height > 2) gapSeconds = Math.max(gapSeconds, (timeMs - beforeMs) / 1000);
+    beforeMs = timeMs;
+  }
+  return { count: last, laterRoundCount, gapSeconds };
+}
+
+function isSigned({ commit }: SignedHeader, key: KeyObject, address: string): boolean {
+  const [signature, second] = commit.signatures;
+  if (signature === undefined || second !== undefined) return false;
+  if (signature.block_id_flag !== FLAG_COMMIT || signature.validator_address !== address) {
+    return false;
+  }
+  const vote = {
+    type: PRECOMMIT,
+    height: commit.height,
+    round: commit.round,
+    blockId: {
+      hash: Buffer.from(commit.block_id.hash, "hex"),
+      partCount: commit.block_id.parts.total,
+      partsHash: Buffer.from(commit.block_id.parts.hash, "hex"),
+    },
+    timestamp: timestampOf(signature.timestamp),
+  };
+  const bytes = encodeCanonicalVote(vote, LOCAL_CHAIN_ID);
+  return verify(null, bytes, key, Buffer.from(signature.signature, "base64"));
+}
+
+/** RFC 3339 with up to nine digits, of which `Date` keeps three. */
+function timestampOf(text: string): { readonly seconds: bigint; readonly nanos: number } {
+  const digits = /\.(\d+)Z$/.exec(text)?.[1] ?? "";
+  const seconds = BigInt(Math.floor(Date.parse(text) / 1000));
+  return { seconds, nanos: Number(digits.padEnd(9, "0")) };
+}
