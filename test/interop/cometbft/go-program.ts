@@ -21,10 +21,14 @@ export type GoProgram = {
 
 export type Built = { readonly file: string; readonly seconds: number };
 
+/** Where Go's own installation puts it (go.dev/doc/install), for whoever has not said so. */
+const PATH = [process.env["PATH"], "/usr/local/go/bin"].join(":");
+
 /** Null without Go. */
 export function goVersion(): string | null {
   const said = spawnSync("go", ["env", "GOVERSION"], {
     encoding: "utf8",
+    env: { ...process.env, PATH },
     timeout: CALL_DEADLINE_MS,
   });
   return said.status === 0 ? said.stdout.trim() : null;
@@ -44,7 +48,7 @@ export function buildGo({ path, version, lockFolder }: GoProgram, cacheFolder: s
   const done = spawnSync("go", args, {
     cwd: lockFolder ?? folder,
     encoding: "utf8",
-    env: { ...process.env, GOBIN: folder, GOWORK: "off" },
+    env: { ...process.env, PATH, GOBIN: folder, GOWORK: "off" },
     timeout: BUILD_DEADLINE_MS,
   });
   if (done.status !== 0 || !existsSync(file)) {
