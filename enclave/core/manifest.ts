@@ -11,6 +11,7 @@ import { err, ok, type Result } from "../../shared/result.ts";
 import { type EthereumPart, readEthereumPart } from "./chains/ethereum/manifest-part.ts";
 import { readTendermintPart, type TendermintPart } from "./chains/tendermint/manifest-part.ts";
 import { JsonMismatch, member, parseJson, readExactObject, readInteger, readText } from "./json.ts";
+import { ETHEREUM_KEY_BYTES, TENDERMINT_KEY_BYTES } from "./public-key.ts";
 import {
   type OverrideConfig,
   type Predecessor,
@@ -65,14 +66,15 @@ function readManifest(value: unknown): Manifest {
   const kms = readExactObject(member(top, "kms"), "kms", ["keyArn"]);
   const kmsKeyArn = readText(member(kms, "keyArn"), "kms.keyArn", 256);
   if (!parseKeyArn(kmsKeyArn).ok) throw new JsonMismatch("kms.keyArn");
+  const tendermint = member(top, "tendermint");
+  const keyBytes = tendermint === undefined ? ETHEREUM_KEY_BYTES : TENDERMINT_KEY_BYTES;
   const common: Common = {
     kmsKeyArn,
     state: readStateConfig(member(top, "state")),
-    retired: readRetired(member(top, "retired")),
+    retired: readRetired(member(top, "retired"), keyBytes),
     override: readOverride(member(top, "override")),
     predecessors: readPredecessors(member(top, "predecessors")),
   };
-  const tendermint = member(top, "tendermint");
   if (tendermint === undefined) {
     const part = readEthereumPart(member(top, "ethereum"), member(top, "groups"));
     return { family: "ethereum", ...common, ...part };

@@ -18,7 +18,7 @@ import {
   readObject,
   readText,
 } from "./json.ts";
-import { readPublicKey } from "./public-key.ts";
+import { type KeyLengths, readPublicKey } from "./public-key.ts";
 
 /** Where records lie. */
 export type StateConfig =
@@ -84,10 +84,10 @@ function readTable(state: JsonObject): StateConfig {
 }
 
 /** By hex, the keys that never sign again, whatever a record says. */
-export function readRetired(value: unknown): ReadonlySet<string> {
+export function readRetired(value: unknown, lengths: KeyLengths): ReadonlySet<string> {
   if (value === undefined) return new Set();
   const keys = readArray(value, "retired", KEY_COUNT_MAX).map((key, index) =>
-    readPublicKey(key, `retired[${index}]`),
+    readPublicKey(key, `retired[${index}]`, lengths),
   );
   const retired = new Set(keys.map(encodeHex));
   if (retired.size !== keys.length) throw new JsonMismatch("retired");

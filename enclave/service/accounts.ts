@@ -9,6 +9,7 @@ import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { KEY_COUNT_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
+import type { Scheme } from "../../shared/scheme.ts";
 import { isRetiredKey, type Manifest } from "../core/manifest.ts";
 import type { SignPool, StateStore } from "../core/ports.ts";
 import type { Rule } from "../core/rule.ts";
@@ -35,6 +36,7 @@ export type ChainFamily<R, C, F, P> = {
 };
 
 export class KeyAccount<R, C, F, P> extends Account<R, F> {
+  readonly scheme: Scheme;
   readonly policy: P;
   readonly #highestFloor: (first: F, second: F) => F;
   /** By the manifest, which no older record can undo. */
@@ -50,6 +52,7 @@ export class KeyAccount<R, C, F, P> extends Account<R, F> {
     isListedRetired: boolean,
   ) {
     super({ scope: place.scope, publicKey: key.publicKey, recordKey: key.macKey });
+    this.scheme = key.scheme;
     this.policy = place.policy;
     this.#highestFloor = family.highestFloor;
     this.#isListedRetired = isListedRetired;
@@ -204,6 +207,9 @@ export class Accounts<R, C, F, P> {
     for (const key of bundle.keys) {
       const place = this.#family.placeOf(key);
       if (!place.ok) return place;
+      // One secret gives the same public key in two schemes: an account is of the first it was.
+      const known = this.#accounts.get(keyNameOf(key.publicKey));
+      if (known !== undefined && known.scheme !== key.scheme) return err(refusal("KEY_SCHEME"));
       places.push(place.value);
     }
     return ok(places);

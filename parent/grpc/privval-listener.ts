@@ -40,6 +40,10 @@ export type PrivvalGrpc = {
 
 /** Nodes that may be connected at once; each has one connection. */
 export const CONNECTION_COUNT_MAX = 64;
+/** With one certificate: a node that connects anew, and several nodes that share one. */
+export const CERTIFICATE_CONNECTION_COUNT_MAX = 16;
+/** With those that have not shown a certificate yet: they must not take the place of nodes. */
+const SOCKET_COUNT_MAX = 1024;
 const HANDSHAKE_MS = 5000;
 const TCP_KEEP_ALIVE_MS = 5000;
 /** How long the last answers may take to leave. */
@@ -69,7 +73,7 @@ class PrivvalListener {
   readonly #service: PrivvalService;
   readonly #handshakes = new HandshakeList();
   /** Those that passed the handshake. */
-  readonly #sockets = new Set<TLSSocket>();
+  readonly #sockets = new Map<TLSSocket, string>();
   #callers: CallerTable;
   #injector: ConnectionInjector;
   #digest: string;
@@ -89,7 +93,7 @@ class PrivvalListener {
       ALPNProtocols: ["h2"],
     };
     this.server = createServer(options);
-    this.server.maxConnections = CONNECTION_COUNT_MAX;
+    this.server.maxConnections = SOCKET_COUNT_MAX;
     this.server.on("connection", (socket: Socket) => {
       socket.setNoDelay(true);
       socket.setKeepAlive(true, TCP_KEEP_ALIVE_MS);
@@ -129,7 +133,7 @@ class PrivvalListener {
     // Nodes may begin no more calls. Its own word that it is done comes too early.
     this.#service.server.tryShutdown(() => {});
     await this.#service.idle();
-    const sockets = [...this.#sockets];
+    const sockets = [...this.#sockets.keys()];
     const ended = Promise.all(
       sockets.map((socket) => new Promise<void>((settle) => socket.once("close", () => settle()))),
     );
@@ -142,7 +146,7 @@ class PrivvalListener {
   /** Nodes connect again by themselves; what they wait for is answered before. */
   #leaveAll(): void {
     this.#handshakes.cutAll();
-    const old = [...this.#sockets];
+    const old = [...this.#sockets.keys()];
     this.#injector.destroy();
     this.#injector = this.#newInjector();
     void after(PRIVVAL_ANSWER_DEADLINE_MS).then(() => {
@@ -164,18 +168,26 @@ class PrivvalListener {
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) return this.#cut(socket, "NO_CERTIFICATE");
     if (socket.alpnProtocol !== "h2") return this.#cut(socket, "HANDSHAKE");
+    const { fingerprint256 } = certificate;
+    if (!this.#hasRoom(fingerprint256)) return this.#cut(socket, "CONNECTION_COUNT");
     const name = this.#callers.find(identityOf(certificate))?.name ?? null;
     const where = {
       address: socket.remoteAddress ?? "",
       ...(name === null ? {} : { client: name }),
     };
-    this.#sockets.add(socket);
+    this.#sockets.set(socket, fingerprint256);
     this.#parts.log.info("privval.connected", where);
     socket.once("close", () => {
       this.#sockets.delete(socket);
       this.#parts.log.info("privval.disconnected", where);
     });
     this.#injector.injectConnection(socket);
+  }
+
+  #hasRoom(fingerprint: string): boolean {
+    if (this.#sockets.size >= CONNECTION_COUNT_MAX) return false;
+    const same = [...this.#sockets.values()].filter((other) => other === fingerprint);
+    return same.length < CERTIFICATE_CONNECTION_COUNT_MAX;
   }
 
   #cut(socket: TLSSocket, reason: string): void {

@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect } from "node:net";
 import { test } from "node:test";
 import { status } from "@grpc/grpc-js";
 import { PRIVVAL_REQUEST_BYTES_MAX } from "../../parent/grpc/privval-call.ts";
-import { CONNECTION_COUNT_MAX } from "../../parent/grpc/privval-listener.ts";
+import {
+  CERTIFICATE_CONNECTION_COUNT_MAX,
+  CONNECTION_COUNT_MAX,
+} from "../../parent/grpc/privval-listener.ts";
 import { refusal } from "../../shared/errors.ts";
 import { PRIVVAL_ANSWER_DEADLINE_MS, PRIVVAL_MESSAGE_BYTES_MAX } from "../../shared/limits.ts";
 import { err } from "../../shared/result.ts";
@@ -297,13 +301,42 @@ test("closing gives the answer that is due, and takes no more calls", async () =
   });
 });
 
-test("as many connections are held as the limit says, and no more", async () => {
+test("as many connections are held as the limits say, of one certificate and of all", async () => {
   await withRig(undefined, async (rig) => {
-    const sockets = Array.from({ length: CONNECTION_COUNT_MAX }, () => rig.socket({}));
-    await until(() => rig.listener.connectionCount() === CONNECTION_COUNT_MAX);
-    const more = rig.socket({});
+    const open = (pair: Pair) => rig.socket({ pair });
+    const count = () => rig.listener.connectionCount();
+    const each = CERTIFICATE_CONNECTION_COUNT_MAX;
+    const pairs = [rig.pair, ...["b", "c", "d"].map((name) => rig.ca.leaf(name))];
+    const sockets = pairs.flatMap((pair) => Array.from({ length: each }, () => open(pair)));
+    await until(() => count() === CONNECTION_COUNT_MAX);
+    const [first] = sockets;
+    const late = open(rig.ca.leaf("e"));
+    await new Promise((settle) => late.once("close", settle));
+    first?.destroy();
+    await until(() => count() === CONNECTION_COUNT_MAX - 1);
+    // Room for one, but of this certificate there are enough.
+    const [, second] = pairs;
+    assert(second !== undefined);
+    const more = open(second);
     await new Promise((settle) => more.once("close", settle));
-    assert.equal(rig.listener.connectionCount(), CONNECTION_COUNT_MAX);
+    assert.equal(count(), CONNECTION_COUNT_MAX - 1);
+    assert.ok(rig.tlsReasons.includes("CONNECTION_COUNT"));
     for (const socket of sockets) socket.destroy();
+  });
+});
+
+test("connections that show no certificate take no node's place", async () => {
+  await withRig(undefined, async (rig) => {
+    const { address } = rig.listener;
+    assert(address.kind === "tcp");
+    const idle = Array.from({ length: CONNECTION_COUNT_MAX }, () =>
+      connect(address.port, address.host),
+    );
+    await Promise.all(
+      idle.map((socket) => new Promise((settle) => socket.once("connect", settle))),
+    );
+    const answer = await rig.call("SignVote", VOTE, rig.node());
+    assert.equal(answer.ok, true);
+    for (const socket of idle) socket.destroy();
   });
 });

@@ -15,7 +15,7 @@ import {
   readText,
   readU64,
 } from "../../json.ts";
-import { readPublicKey } from "../../public-key.ts";
+import { readPublicKey, TENDERMINT_KEY_BYTES } from "../../public-key.ts";
 import type { StateConfig } from "../../state-config.ts";
 
 /** What may be signed beside consensus messages (tendermint.md §0.8, §10). */
@@ -84,7 +84,7 @@ function readChain(value: unknown, at: string): TendermintChain {
   const chainId = readText(member(chain, "chainId"), `${at}.chainId`, CHAIN_ID_LENGTH_MAX);
   if (!CHAIN_ID.test(chainId)) throw new JsonMismatch(`${at}.chainId`);
   const keys = readArray(member(chain, "keys"), `${at}.keys`, KEY_COUNT_MAX).map((key, index) =>
-    readPublicKey(key, `${at}.keys[${index}]`),
+    readPublicKey(key, `${at}.keys[${index}]`, TENDERMINT_KEY_BYTES),
   );
   if (keys.length === 0) throw new JsonMismatch(`${at}.keys`);
   const maxHeight = member(chain, "maxHeight");

@@ -114,6 +114,9 @@ test("each field refuses what is missing, unknown or not in its one form", () =>
     [set([KEY, KEY], "retired"), "retired"],
     [set([KEY, KEY.toUpperCase().replace("0X", "0x")], "retired"), "retired"],
     [set([`${KEY}00`], "retired"), "retired[0]"],
+    // Lengths of keys of another family.
+    [set([KEY.slice(0, 2 + 2 * 32)], "retired"), "retired[0]"],
+    [set([`${KEY}${KEY.slice(2)}`], "retired"), "retired[0]"],
     [set(null, "override"), "override"],
     [set({ threshold: 1 }, "override"), "override.operators"],
     [set({ threshold: 1, operators: [] }, "override"), "override.operators"],
