@@ -1,6 +1,6 @@
 // Counts test cases from the events of Node's test runner. A case is a test, not a suite. It must
-// never count silence as success: a file without tests, a suite whose hook failed and a test that
-// is marked as unfinished and fails are failures.
+// never count silence as success: a file without tests, a suite whose hook failed, a test that is
+// marked as unfinished and fails, and one that is left out without saying why are failures.
 
 import type { TestEvent } from "node:test/reporters";
 import { type Failure, lastLines, type Outcome } from "./outcome.ts";
@@ -47,17 +47,18 @@ export class Tally {
   }
 
   #pass(data: Finished): void {
-    if (data.details.type === "suite") return;
     if (data.skip !== undefined && data.skip !== false) this.#skip(data, data.skip);
+    else if (data.details.type === "suite") return;
     else if (isFile(data)) this.#record(data, "the file has no tests");
     else this.#passedCount += 1;
   }
 
-  /** What does not run is said, with its reason. */
+  /** What does not run is said, with its reason; of a suite the runner tells its name only. */
   #skip(data: Finished, skip: string | boolean): void {
     this.#skippedCount += 1;
-    const reason = typeof skip === "string" && skip !== "" ? skip : "no reason given";
-    this.#notes.push(`skipped: ${data.name} (${reason})`);
+    const reason = typeof skip === "string" && skip !== "" ? skip : null;
+    this.#notes.push(`skipped: ${data.name} (${reason ?? "no reason given"})`);
+    if (reason === null) this.#record(data, "it is left out without a reason");
   }
 
   #fail(data: Finished, error: Error): void {

@@ -4,7 +4,7 @@
 
 import type { KeyObject } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import {
   authorityExtension,
   issueCertificate,
@@ -30,6 +30,7 @@ import {
 import { sampleMeasurements } from "../../scripts/local/nsm-simulator.ts";
 import type { AttestationPolicy } from "../../shared/attestation/verify.ts";
 import { PCR_BYTES } from "../../shared/limits.ts";
+import { SHARED_VECTORS } from "./shared-vectors.ts";
 
 /** 2026-01-03T20:41:07.402Z. */
 export const NOW_MS = 1_767_472_867_402;
@@ -164,10 +165,7 @@ export type VectorFile = { readonly name: string; readonly bytes: Uint8Array };
 
 /** The real documents, if the folder of vectors is there. */
 export function readAttestationVectors(): readonly VectorFile[] {
-  const folder = resolve(
-    process.env["REDOUBT_VECTORS"] ?? resolve(import.meta.dirname, "../../../shared/vectors"),
-    "attestation-documents",
-  );
+  const folder = join(SHARED_VECTORS, "attestation-documents");
   try {
     const names = readdirSync(folder).filter((name) => name.endsWith(".bin"));
     return names.map((name) => ({ name, bytes: new Uint8Array(readFileSync(join(folder, name))) }));

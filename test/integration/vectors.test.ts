@@ -15,10 +15,10 @@ import { encryptForRecipient } from "../../scripts/local/recipient-envelope.ts";
 import { AWS_NITRO_ROOT_G1 } from "../../shared/attestation/aws-root.ts";
 import { concatBytes } from "../../shared/bytes/compare.ts";
 import { documentOf, ROOT as SIMULATED_ROOT } from "../fakes/attestation-fixture.ts";
+import { SHARED_VECTORS, whyNoVectors } from "../fakes/shared-vectors.ts";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const OWN = join(ROOT, "test/vectors/data");
-const SHARED = resolve(ROOT, process.env["REDOUBT_VECTORS"] ?? "../shared/vectors");
 
 type Run = {
   readonly code: number | null;
@@ -266,11 +266,11 @@ describe("npm run vectors", () => {
 });
 
 /** Why the shared vectors don't run here; false when they do. */
-const WHY_NOT = existsSync(SHARED) ? false : "no shared vectors beside the repository";
+const WHY_NOT = whyNoVectors("");
 
 describe("the shared vectors", () => {
   it("all pass", { skip: WHY_NOT }, async (context) => {
-    const run = await vectors(SHARED);
+    const run = await vectors(SHARED_VECTORS);
     assert.deepEqual(run.failed, []);
     assert.equal(run.closing, `${run.passed.length} passed, 0 failed`);
     assert.equal(run.code, 0);
@@ -280,9 +280,9 @@ describe("the shared vectors", () => {
 
   it("run from any one of their folders alone", { skip: WHY_NOT }, async () => {
     for (const name of ["kms-recipient", "attestation-documents"]) {
-      if (!existsSync(join(SHARED, name))) continue;
+      if (!existsSync(join(SHARED_VECTORS, name))) continue;
       const copy = join(folder, "alone", name);
-      await cp(join(SHARED, name), copy, { recursive: true });
+      await cp(join(SHARED_VECTORS, name), copy, { recursive: true });
       const run = await vectors(copy);
       assert.deepEqual(run.failed, []);
       assert.equal(run.code, 0);

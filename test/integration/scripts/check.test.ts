@@ -27,10 +27,10 @@ describe("runTests", () => {
     const files: Readonly<Record<string, string>> = {
       "good.test.ts":
         `import { it, describe } from "node:test";\n` +
-        `describe("s", () => { it("a", () => {}); it("b", () => {}); it.skip("c", () => {}); });`,
+        `describe("s", () => { it("a", () => {}); it("b", () => {}); it("c", { skip: "on purpose" }, () => {}); });`,
       "bad.test.ts":
         `import { it } from "node:test";\nit("d", () => { throw new Error("reason"); });\n` +
-        `it("e", { todo: true }, () => { throw new Error("unfinished"); });`,
+        `it("e", { todo: "never finished" }, () => { throw new Error("unfinished"); });`,
       "crash.test.ts": `throw new Error("at load");`,
       "empty.test.ts": `export {};`,
     };
@@ -39,9 +39,9 @@ describe("runTests", () => {
       import { runTests, testFilesOf } from ${JSON.stringify(join(ROOT, "scripts/check/tests.ts"))};
       const root = ${JSON.stringify(folder)};
       const outcome = await runTests(root, testFilesOf(root, "."));
-      const { passedCount, skippedCount, failures } = outcome;
+      const { passedCount, skippedCount, failures, notes } = outcome;
       const names = failures.map(({ name }) => name).sort();
-      console.log(JSON.stringify({ passedCount, skippedCount, names }));`;
+      console.log(JSON.stringify({ passedCount, skippedCount, names, notes }));`;
     writeFileSync(join(folder, "program.mjs"), program);
     const args = ["--no-warnings", join(folder, "program.mjs")];
     const run = spawnSync(process.execPath, args, { encoding: "utf8", env: environment() });
@@ -50,6 +50,7 @@ describe("runTests", () => {
       passedCount: 2,
       skippedCount: 1,
       names: ["bad.test.ts:2 d", "bad.test.ts:3 e", "crash.test.ts", "empty.test.ts"],
+      notes: ["skipped: c (on purpose)"],
     });
   });
 });

@@ -31,6 +31,7 @@ import {
 } from "../../fakes/attestation-fixture.ts";
 import { changesOf } from "../../fakes/document-change.ts";
 import { RELEASE } from "../../fakes/release-record.ts";
+import { whyNoVectors } from "../../fakes/shared-vectors.ts";
 import { signedDocuments } from "../../fakes/signed-document.ts";
 import { CODE } from "../../tidy/tree.ts";
 import { blocksOf, partOf, readPage } from "./page.ts";
@@ -193,7 +194,7 @@ function tableOf(rows: readonly (readonly string[])[]): string {
 
 const EXAMPLE = "base-nitro-validator-2026-01-indef.bin";
 const VECTOR = readAttestationVectors().find(({ name }) => name === EXAMPLE);
-const WHY_NOT = VECTOR === undefined ? "no shared vectors beside the repository" : false;
+const WHY_NOT = whyNoVectors(join("attestation-documents", EXAMPLE));
 
 describe("the worked example of docs/audit.md", () => {
   const [, commands = "", verification = ""] = blocksOf("audit.md", "sh").slice(-3);

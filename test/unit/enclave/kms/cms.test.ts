@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createPrivateKey, generateKeyPairSync } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { openCiphertextForRecipient, parseEnvelope } from "../../../../enclave/kms/cms.ts";
 import { recipientKeyOf } from "../../../../enclave/kms/recipient-key.ts";
@@ -13,6 +13,7 @@ import {
   makeEnvelopeParts,
 } from "../../../../scripts/local/recipient-envelope.ts";
 import { CMS_BYTES_MAX } from "../../../../shared/limits.ts";
+import { SHARED_VECTORS, whyNoVectors } from "../../../fakes/shared-vectors.ts";
 
 const key = recipientKeyOf(generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey);
 const otherKey = recipientKeyOf(generateKeyPairSync("rsa", { modulusLength: 2048 }).privateKey);
@@ -156,18 +157,13 @@ test("every single flipped bit outside of what is encrypted is refused", () => {
   }
 });
 
-const vectors = join(
-  process.env["REDOUBT_VECTORS"] ?? resolve(import.meta.dirname, "../../../../../shared/vectors"),
-  "kms-recipient",
-);
+const VECTORS = "kms-recipient";
 
 function read(name: string): Buffer {
-  return readFileSync(join(vectors, name));
+  return readFileSync(join(SHARED_VECTORS, VECTORS, name));
 }
 
-const whyNot = existsSync(vectors) ? false : "no shared vectors beside the repository";
-
-test("values of the real KMS open and parse", { skip: whyNot }, (context) => {
+test("values of the real KMS open and parse", { skip: whyNoVectors(VECTORS) }, (context) => {
   const real = recipientKeyOf(createPrivateKey(read("edgebit_cms_key.pem")));
   const opened = openCiphertextForRecipient(read("edgebit_cms_ciphertextforrecipient.bin"), real);
   assert(opened.ok);

@@ -76,6 +76,24 @@ describe("Tally", () => {
     assert.equal(outcome.passedCount, 0);
     assert.equal(outcome.skippedCount, 2);
     assert.deepEqual(outcome.notes, ["skipped: a (why)", "skipped: b (no reason given)"]);
+    assert.deepEqual(
+      outcome.failures.map(({ name }) => name),
+      ["test/a.test.ts:7 b"],
+    );
+  });
+
+  it("says a suite that is left out, and fails one that does not say why", () => {
+    const outcome = tallyOf(
+      passed("s", "suite", { skip: "why" }),
+      passed("t", "suite", { skip: true }),
+      passed("u", "suite"),
+    );
+    assert.deepEqual([outcome.passedCount, outcome.skippedCount], [0, 2]);
+    assert.deepEqual(outcome.notes, ["skipped: s (why)", "skipped: t (no reason given)"]);
+    assert.deepEqual(
+      outcome.failures.map(({ name }) => name),
+      ["test/a.test.ts:7 t"],
+    );
   });
 
   it("fails a file that has no tests", () => {

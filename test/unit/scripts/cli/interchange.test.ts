@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { z } from "zod";
 import {
@@ -9,6 +9,7 @@ import {
   parseInterchange,
 } from "../../../../scripts/cli/interchange.ts";
 import { INTERCHANGE_BYTES_MAX } from "../../../../shared/limits.ts";
+import { SHARED_VECTORS, whyNoVectors } from "../../../fakes/shared-vectors.ts";
 
 const NETWORK = `0x${"4b".repeat(32)}`;
 const KEY_A = `0x${"a9".repeat(48)}`;
@@ -231,9 +232,8 @@ describe("parseInterchange", () => {
     });
   }
 
-  it("reads every file of the public test set", (t) => {
-    const folder = resolve(process.env["REDOUBT_VECTORS"] ?? "../shared/vectors", "eip3076");
-    if (!existsSync(folder)) return t.skip("the folder of vectors is not there");
+  it("reads every file of the public test set", { skip: whyNoVectors("eip3076") }, (t) => {
+    const folder = join(SHARED_VECTORS, "eip3076");
     let count = 0;
     for (const name of readdirSync(folder)) {
       const vector = VECTOR.parse(JSON.parse(readFileSync(join(folder, name), "utf8")));
