@@ -79,7 +79,8 @@ function readManifest(value: unknown): Manifest {
     const part = readEthereumPart(member(top, "ethereum"), member(top, "groups"));
     return { family: "ethereum", ...common, ...part };
   }
-  for (const other of ["ethereum", "groups"]) {
+  // What this family can't do must not stand in the file as if it could.
+  for (const other of ["ethereum", "groups", "override", "predecessors"]) {
     if (member(top, other) !== undefined) throw new JsonMismatch(other);
   }
   return { family: "tendermint", ...common, ...readTendermintPart(tendermint, common.state) };

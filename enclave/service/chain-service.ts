@@ -46,7 +46,7 @@ export type ChainParts = {
 export interface ChainService {
   readonly keyring: Keyring;
   readonly recordCount: number;
-  /** A family that lacks a method refuses it. After `open`, but for `state.show`. */
+  /** A family that lacks a method refuses it. Only after `open`. */
   readonly methods: Partial<Pick<EnclaveHandlers, ChainMethod>>;
   status(): ChainStatus;
   /** All keys of a bundle, or none. */

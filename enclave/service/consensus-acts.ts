@@ -7,7 +7,7 @@ import { err, ok, type Result } from "../../shared/result.ts";
 import type { ConsensusState } from "../../shared/wire/consensus-methods.ts";
 import type { ENCLAVE_METHODS, ParamsOf } from "../../shared/wire/methods.ts";
 import { raiseTendermintRecord } from "../core/chains/tendermint/consensus-record.ts";
-import { tendermintRule } from "../core/chains/tendermint/consensus-rule.ts";
+import { decideMaxHeight, tendermintRule } from "../core/chains/tendermint/consensus-rule.ts";
 import {
   isHeight,
   isRound,
@@ -50,6 +50,11 @@ export async function raisePositions(
   // A file of another chain would lock the key out, or leave it open.
   if (known.some(({ account }) => account.policy.chainId !== params.chainId)) {
     return err(refusal("INTERCHANGE_NETWORK"));
+  }
+  // Above it nothing is signed: a record there could only be a mistake, and can't be taken back.
+  for (const { account, position } of known) {
+    const beyond = decideMaxHeight(account.policy.maxHeight, position);
+    if (beyond !== null) return err(beyond);
   }
   if (params.isDryRun) {
     return ok(

@@ -1,6 +1,7 @@
 // The signing path of Tendermint, for one privval message of a node: parse, policy, guard, then the
 // record to the store; the answer is made when that is durable. It must never answer a signature
-// whose record is not durable, nor look at anything that the parent says of a request.
+// whose record is not durable. Of what the parent says it takes the chain and the key that are
+// asked for, and holds a request that names its chain against them.
 
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { encodePingAnswer } from "../../shared/privval.ts";
@@ -78,8 +79,8 @@ export function answerPrivval(
   if (!parsed.ok) return parsed;
   const request = parsed.value;
   if (request.kind === "ping") return ok({ answer: encodePingAnswer(), signed: null });
-  const isOther = "chainId" in request && request.chainId !== chainId;
-  if (isOther) return err(refusal("REQUEST_CHAIN"));
+  const stated = statedChain(request);
+  if (stated !== null && stated !== account.policy.chainId) return err(refusal("REQUEST_CHAIN"));
   if (request.kind === "pubKey") return tellPublicKey(account);
   if (account.isRetired) return err(refusal("KEY_RETIRED"));
   switch (request.kind) {
@@ -90,6 +91,20 @@ export function answerPrivval(
     case "signBytes":
     case "signRawBytes":
       return signRawBytes(parts, account, request);
+  }
+}
+
+/** Null for the two kinds that name none: bare bytes, which the manifest has to allow. */
+function statedChain(request: PrivvalRequest): string | null {
+  switch (request.kind) {
+    case "pubKey":
+    case "vote":
+    case "proposal":
+    case "signRawBytes":
+      return request.chainId;
+    case "signBytes":
+    case "ping":
+      return null;
   }
 }
 

@@ -4,9 +4,10 @@
 // a chain that needs the vote would stand still until the node is started anew.
 
 import { encodeHex } from "../../shared/bytes/hex.ts";
-import type { ErrorCode, Refusal } from "../../shared/errors.ts";
+import type { Refusal } from "../../shared/errors.ts";
 import { ok, type Result } from "../../shared/result.ts";
 import type { AnswerOf, ENCLAVE_METHODS } from "../../shared/wire/methods.ts";
+import { HTTP_STATUS } from "../api/status.ts";
 import type { Log } from "../ports.ts";
 import type { PrivvalSigner } from "../privval/ports.ts";
 import { SYSTEM_TIMERS, type Timers } from "../privval/timers.ts";
@@ -19,20 +20,6 @@ export type SignedStep = NonNullable<Answer["signed"]>;
 const STEPS: Readonly<Record<number, string>> = { 1: "Proposal", 2: "Prevote", 3: "Precommit" };
 const BLOCK_DIGITS = 10;
 const PAUSE_MS = 50;
-
-/** That nobody decided: what was asked may be signed in a moment, or has been. */
-const OUTAGES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  "LINK_BUSY",
-  "LINK_DOWN",
-  "LINK_TIMEOUT",
-  "ENCLAVE_ABSENT",
-  "PHASE_REFUSED",
-  "DRAINING",
-  "STATE_UNKNOWN",
-  "STORE_UNAVAILABLE",
-  "STORE_LOCKED",
-  "STORE_THROTTLED",
-]);
 
 export type PrivvalSignerParts = {
   readonly active: ActiveEnclave;
@@ -83,7 +70,7 @@ export class LinkPrivvalSigner implements PrivvalSigner {
   }
 
   #isWorthWaiting({ code }: Refusal): boolean {
-    return this.#parts.isPatient && OUTAGES.has(code);
+    return this.#parts.isPatient && HTTP_STATUS[code] === 503;
   }
 
   #ask(chainId: string, message: Uint8Array, leftMs: number): Promise<Result<Answer, Refusal>> {

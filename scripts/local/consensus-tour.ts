@@ -13,6 +13,7 @@ import {
   protoMessage,
   protoVarint,
 } from "../../shared/bytes/protobuf.ts";
+import { ERRORS, type ErrorCode } from "../../shared/errors.ts";
 import { command as verifyCommand } from "../cli/verify.ts";
 import { print } from "./bring-up.ts";
 import { LOCAL_CHAIN_ID } from "./consensus-setup.ts";
@@ -61,11 +62,20 @@ export class ConsensusTour {
     const last = first + 2n;
     const vote = voteAt(last, "precommit", 1);
     await this.#checkSame(node, sentry, vote);
-    await this.#checkRefused(node, "another block at one step", { ...vote, block: blockOf(2) });
-    await this.#checkRefused(node, "nothing at one step", { ...vote, block: null });
-    await this.#checkRefused(node, "an earlier height", voteAt(first, "precommit", 1));
-    await this.#checkReboot(node, voteAt(last + 1n, "prevote", 1));
-    await this.#checkRefused(node, "another block after the reboot", {
+    const double = "GUARD_STEP_DOUBLE";
+    await this.#checkRefused(node, "another block at one step", double, {
+      ...vote,
+      block: blockOf(2),
+    });
+    await this.#checkRefused(node, "nothing at one step", double, { ...vote, block: null });
+    await this.#checkRefused(
+      node,
+      "an earlier height",
+      "GUARD_HEIGHT_BELOW",
+      voteAt(first, "precommit", 1),
+    );
+    await this.#checkReboot(node, vote);
+    await this.#checkRefused(node, "another block after the reboot", double, {
       ...vote,
       block: blockOf(2),
     });
@@ -119,11 +129,17 @@ export class ConsensusTour {
     );
   }
 
-  async #checkRefused(node: PrivvalNode, what: string, vote: NodeVote): Promise<void> {
+  async #checkRefused(
+    node: PrivvalNode,
+    what: string,
+    code: ErrorCode,
+    vote: NodeVote,
+  ): Promise<void> {
     const { acceptCount } = node;
     const answer = await node.ask(encodeSignVoteRequest(LOCAL_CHAIN_ID, vote));
     const error = readRemoteError("vote", answer);
-    const isRefused = error !== null && node.acceptCount === acceptCount;
+    const isMeant = error?.code === ERRORS[code].number;
+    const isRefused = isMeant && node.acceptCount === acceptCount;
     this.#check(
       `${what} is refused, and the connection stays`,
       isRefused,
@@ -133,6 +149,8 @@ export class ConsensusTour {
 
   async #checkReboot(node: PrivvalNode, vote: NodeVote): Promise<void> {
     const before = this.#parts.enclavePid();
+    // 0 while none runs: that would be our own group of processes.
+    if (before <= 0) return this.#check("an enclave runs", false, "none to be killed");
     process.kill(before, "SIGKILL");
     const lateMs = Date.now() + RECOVERY_MS;
     const startMs = Date.now();
@@ -141,7 +159,11 @@ export class ConsensusTour {
       const signed = readSigned("vote", answer);
       if (signed !== null || Date.now() > lateMs) {
         const tookMs = Date.now() - startMs;
-        this.#check("a killed enclave is back", signed !== null, `signed after ${tookMs} ms`);
+        this.#check(
+          "a killed enclave is back, and repeats its vote",
+          signed !== null,
+          `signed after ${tookMs} ms`,
+        );
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refusal } from "../../../../shared/errors.ts";
 import { err } from "../../../../shared/result.ts";
-import { ConsensusRig, VALIDATOR } from "../../../fakes/consensus-rig.ts";
-import { lost } from "../../../fakes/memory-store.ts";
+import { ConsensusRig, chainsOf, VALIDATOR } from "../../../fakes/consensus-rig.ts";
+import { lost, MemoryStore } from "../../../fakes/memory-store.ts";
 import { CHAIN, voteRequest } from "../../../fakes/privval-node.ts";
 import { KEY_A } from "../../../fakes/service-rig.ts";
 
@@ -80,4 +80,23 @@ test("an import that the store does not take, or of a round beyond int32, is ref
   assert.deepEqual(await raise(rig, {}), [PRECOMMIT]);
   rig.store.verify = () => Promise.resolve(err(refusal("STORE_IDENTITY")));
   assert.equal(await raise(rig, {}), "STORE_IDENTITY");
+});
+
+test("an import above the manifest's last height is refused, at it taken", async () => {
+  const rig = await ConsensusRig.serve(new MemoryStore(), { maxHeight: "100" });
+  assert.equal(await raise(rig, floorsOf({ ...PRECOMMIT, height: 101n })), "MAX_HEIGHT");
+  assert.deepEqual(await raise(rig, floorsOf(PRECOMMIT)), [PRECOMMIT]);
+});
+
+test("a manifest of Tendermint chains has no part that would do nothing", async () => {
+  const key = `0x${"11".repeat(32)}`;
+  const parts = {
+    groups: [{ name: "a", keys: "others" }],
+    override: { threshold: 1, operators: [key] },
+    predecessors: [],
+  };
+  for (const [name, part] of Object.entries(parts)) {
+    const rig = new ConsensusRig(new MemoryStore(), { ...chainsOf(), [name]: part });
+    assert.equal(await rig.measure(), "MANIFEST_MALFORMED", name);
+  }
 });

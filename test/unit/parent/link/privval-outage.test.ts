@@ -16,6 +16,8 @@ const ANSWER = Uint8Array.of(2, 3);
 const SIGNED = ok({ answer: ANSWER, signed: null });
 
 const OUTAGES = [
+  "STATE_CONFLICT",
+  "TIME_STALE",
   "LINK_BUSY",
   "LINK_DOWN",
   "LINK_TIMEOUT",
