@@ -9,7 +9,6 @@ import { REQUEST_DEADLINE_MS, SHUTDOWN_DEADLINE_MS } from "../shared/limits.ts";
 import { err, ok, type Result } from "../shared/result.ts";
 import { startApi } from "./api/start.ts";
 import { Enclaves } from "./enclaves.ts";
-import type { PrivvalGrpc } from "./grpc/privval-listener.ts";
 import { ActiveEnclave, closeServed, type ServedEnclave } from "./link/active-enclave.ts";
 import { startAdmin } from "./link/admin.ts";
 import { EnclavePeer } from "./link/enclave-peer.ts";
@@ -121,12 +120,12 @@ async function startParts(
   if (!ops.ok) return err(named("ops", ops.error));
   closings.add(() => ops.value.close());
 
-  let grpc: PrivvalGrpc | null = null;
+  let privval: PrivvalNodes | null = null;
   if (config.privval !== undefined) {
     const nodes = await startNodes(config.privval, { active, log, metrics });
     if (!nodes.ok) return err(named("privval", nodes.error));
     closings.add(() => nodes.value.close());
-    grpc = nodes.value.grpc;
+    privval = nodes.value;
   }
 
   active.present.provisioner.start();
@@ -142,7 +141,7 @@ async function startParts(
     reloadBundles,
     reload: async (next) => {
       await api.value.reload(next.api);
-      if (next.privval?.grpc !== undefined) await grpc?.reload(next.privval.grpc);
+      await privval?.reload(next.privval);
       reloadBundles();
     },
     stop: async () => {
@@ -172,8 +171,9 @@ async function startNodes(
     tlsRefused: (reason) => metrics.tlsRefused(reason),
   });
   if (nodes.ok) started = nodes.value;
-  const grpc = started?.grpc ?? null;
-  if (grpc !== null) watchCallers(metrics.registry, () => grpc.connectionCount());
+  if (config.grpc !== undefined) {
+    watchCallers(metrics.registry, () => started?.connectionCount() ?? 0);
+  }
   return nodes;
 }
 

@@ -4,7 +4,7 @@
 
 import type { Refusal } from "../../shared/errors.ts";
 import { ok, type Result } from "../../shared/result.ts";
-import { type PrivvalGrpc, startPrivvalGrpc } from "../grpc/privval-listener.ts";
+import { startPrivvalGrpc } from "../grpc/privval-listener.ts";
 import type { PrivvalConfig } from "../ops/privval-config.ts";
 import type { Log } from "../ports.ts";
 import type { PrivvalState } from "../privval/ports.ts";
@@ -21,7 +21,12 @@ export type PrivvalParts = {
   readonly tlsRefused: (reason: string) => void;
 };
 
-export type PrivvalNodes = Privval & { readonly grpc: PrivvalGrpc | null };
+export type PrivvalNodes = Privval & {
+  /** Of nodes that call. */
+  connectionCount(): number;
+  /** Who may call, and for what. Nodes to dial need a restart. */
+  reload(config: PrivvalConfig | undefined): Promise<void>;
+};
 
 /** Dials, and takes calls, until it is closed. */
 export async function startPrivvalNodes({
@@ -46,11 +51,20 @@ export async function startPrivvalNodes({
   const started = nodes.map(({ key, ...node }) =>
     startPrivval({ nodes: [node], identity: identity.value, signer: signerFor(true)(key), log }),
   );
+  let listener = grpc.value;
   return ok({
-    grpc: grpc.value,
+    connectionCount: () => listener?.connectionCount() ?? 0,
+    reload: async (next) => {
+      if (next?.grpc !== undefined) return void (await listener?.reload(next.grpc));
+      if (listener === null) return;
+      // Whoever takes it out of the file revokes all that it allowed.
+      await listener.close();
+      listener = null;
+      log.warn("privval.closed");
+    },
     states: (): readonly PrivvalState[] => started.flatMap((each) => each.states()),
     close: async () => {
-      await Promise.all([...started.map((each) => each.close()), grpc.value?.close()]);
+      await Promise.all([...started.map((each) => each.close()), listener?.close()]);
     },
   });
 }

@@ -4,8 +4,8 @@
 // a chain that needs the vote would stand still until the node is started anew.
 
 import { encodeHex } from "../../shared/bytes/hex.ts";
-import type { Refusal } from "../../shared/errors.ts";
-import { ok, type Result } from "../../shared/result.ts";
+import { type Refusal, refusal } from "../../shared/errors.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
 import type { AnswerOf, ENCLAVE_METHODS } from "../../shared/wire/methods.ts";
 import { HTTP_STATUS } from "../api/status.ts";
 import type { Log } from "../ports.ts";
@@ -46,12 +46,13 @@ export class LinkPrivvalSigner implements PrivvalSigner {
     message: Uint8Array,
     deadlineMs: number,
   ): Promise<Result<Uint8Array, Refusal>> {
-    const { active, observe, timers = SYSTEM_TIMERS } = this.#parts;
+    const { observe, timers = SYSTEM_TIMERS } = this.#parts;
     const startMs = timers.nowMs();
     const leftMs = (): number => deadlineMs - (timers.nowMs() - startMs);
-    // While an enclave is replaced by another.
-    if (active.held !== null) await active.held;
-    let answer = await this.#ask(chainId, message, leftMs());
+    const isInTime = await this.#waitWhileHeld(leftMs(), timers);
+    let answer: Result<Answer, Refusal> = isInTime
+      ? await this.#ask(chainId, message, leftMs())
+      : err(refusal("LINK_TIMEOUT"));
     while (!answer.ok && this.#isWorthWaiting(answer.error) && leftMs() > 0) {
       const pauseMs = Math.min(PAUSE_MS, leftMs());
       await new Promise<void>((settle) => void timers.after(pauseMs, settle));
@@ -67,6 +68,17 @@ export class LinkPrivvalSigner implements PrivvalSigner {
     if (signed !== null) this.#say(chainId, signed, tookMs);
     // Not a view of a frame that is used again.
     return ok(answer.value.answer.slice());
+  }
+
+  /** While an enclave is replaced by another; false when that lasts until the deadline. */
+  async #waitWhileHeld(msMax: number, timers: Timers): Promise<boolean> {
+    const { held } = this.#parts.active;
+    if (held === null) return true;
+    const { promise: late, resolve } = Promise.withResolvers<false>();
+    const cancel = timers.after(msMax, () => resolve(false));
+    const isInTime = await Promise.race([held.then(() => true), late]);
+    cancel();
+    return isInTime;
   }
 
   #isWorthWaiting({ code }: Refusal): boolean {

@@ -94,7 +94,7 @@ export class Metrics {
     this.#refusedCounts.set(code, (this.#refusedCounts.get(code) ?? 0) + 1);
   }
 
-  /** `reason` comes from a fixed list (tls-server.ts). */
+  /** `reason` comes from a fixed list (tls-refusal.ts). */
   tlsRefused(reason: string): void {
     this.#tlsRefusals.inc({ reason });
   }

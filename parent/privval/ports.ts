@@ -19,7 +19,7 @@ export interface PrivvalSigner {
   ): Promise<Result<Uint8Array, Refusal>>;
 }
 
-/** Why there is no session with a node; each is a metric. */
+/** Why there is no session with a node; each is a code that is logged. */
 export const PRIVVAL_CODES = [
   "PRIVVAL_UNREACHABLE",
   "PRIVVAL_TIMEOUT",

@@ -69,6 +69,10 @@ export async function keysOfChain(
   const states = await showPositions(admin, chosen.value);
   if (!states.ok) return err(states);
   const own = states.value.filter((state) => state.chainId === chainId);
+  if (own.length === 0 && keys.length === 0) {
+    note(`no key of ${chainId} is loaded`);
+    return err(err(refusal("KEY_UNKNOWN")));
+  }
   if (keys.length === 0) return ok({ chainId, states: own });
   const foreign = states.value.find((state) => state.chainId !== chainId);
   if (foreign === undefined) return ok({ chainId, states: own });
@@ -85,11 +89,7 @@ export async function onlyKeyOfChain(
   const chosen = await keysOfChain(admin, chainIds, choice);
   if (!chosen.ok) return chosen;
   const [state, ...more] = chosen.value.states;
-  if (state === undefined) {
-    note(`no key of ${chosen.value.chainId} is loaded`);
-    return err(err(refusal("KEY_UNKNOWN")));
-  }
-  if (more.length === 0) return ok(state);
+  if (state !== undefined && more.length === 0) return ok(state);
   note("say --key");
   return err(err(refusal("KEY_AMBIGUOUS")));
 }

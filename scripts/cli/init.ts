@@ -2,7 +2,7 @@
 // an operator can start from. It must never overwrite a file, and never show a secret: it opens
 // key files for their public keys alone.
 
-import { access, mkdir, writeFile } from "node:fs/promises";
+import { access, mkdir, open, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { type KeyArn, parseKeyArn } from "../../shared/key-arn.ts";
@@ -142,11 +142,22 @@ async function writeNew(
 ): Promise<Result<readonly string[], string>> {
   const paths = files.map(([name]) => join(folder, name));
   for (const path of paths) if (await isThere(path)) return err(`${path} is there already`);
+  const begun: string[] = [];
   try {
     await mkdir(join(folder, "bundles"), { recursive: true });
-    for (const [name, text] of files) await writeFile(join(folder, name), text, { flag: "wx" });
+    for (const [name, text] of files) {
+      const file = await open(join(folder, name), "wx");
+      begun.push(join(folder, name));
+      try {
+        await file.writeFile(text);
+      } finally {
+        await file.close();
+      }
+    }
     return ok(paths);
   } catch (error) {
+    // Half of it would stand in the way of the next try.
+    for (const path of begun) await rm(path, { force: true });
     const code = error instanceof Error && "code" in error ? String(error.code) : "unknown";
     return err(`${folder} can't be written (${code})`);
   }

@@ -46,7 +46,8 @@ function decideStep(
     return refuse(refusal("GUARD_STEP_DOUBLE", height, round, step));
   }
   // A repeat is no exception from the floor: a store that is rolled back may hold two authentic
-  // records with different roots for one step of an earlier boot (docs/safety.md).
+  // records with different roots for one step of an earlier boot (docs/safety.md). Nobody sets a
+  // floor of these chains yet: that is for an order of the operators.
   if (comparePositions(claim, floor) < 0) {
     return refuse(refusal("GUARD_FLOOR", floor.height, floor.round, floor.step));
   }

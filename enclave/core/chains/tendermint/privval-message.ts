@@ -1,6 +1,6 @@
 // From one privval message of a node, without the length before it, to what it asks of a signer,
 // for every version from v0.34 to v2 (tendermint.md §1.3). It must never be read in two ways: one
-// request, each field once, and nothing but what the node's own version would have written.
+// request of those that are known, and each field that is looked at once. Others are skipped.
 
 import { bytesIn, numberIn, parseProto } from "../../../../shared/bytes/protobuf.ts";
 import { type Refusal, refusal } from "../../../../shared/errors.ts";

@@ -1,6 +1,6 @@
 // A proposal as a node asks to have it signed, and as it gets it back. It must never come out of
-// here but whole and valid by the consensus specification (tendermint.md §4.1): what canonical
-// bytes are made of is checked nowhere else.
+// here but whole, and valid in all that canonical bytes are made of (tendermint.md §4.1): it is
+// checked nowhere else.
 
 import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import {

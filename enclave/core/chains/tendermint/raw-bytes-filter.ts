@@ -1,7 +1,8 @@
 // Keeps bytes that are signed as they are from being a vote: CometBFT v1's SignBytes has no domain
 // and no chain, so whoever may ask for it could ask for a second vote (tendermint.md §0.8). It must
-// never let through what any vote, proposal or extension of any chain is encoded as, and does not
-// say that the rest is harmless: what may be signed is the manifest's list.
+// never let through what any vote, proposal or extension of any chain is encoded as. The rest need
+// not be harmless, and v2's second extension, which is signed as bare bytes, may be any of it: what
+// may be signed is the manifest's list.
 
 import {
   bytesIn,

@@ -119,3 +119,28 @@ test("without patience an outage is told at once", async (t) => {
   assert.deepEqual(asked.observed, ["LINK_DOWN"]);
   assert.equal(asked.timers.count, 0);
 });
+
+test("while an enclave is replaced for too long, nothing is asked any more", async (t) => {
+  const active = activeAt("nowhere.sock");
+  const timers = new ManualTimers();
+  const call = t.mock.method(active.present.link, "call", () => Promise.resolve(SIGNED));
+  active.hold(60_000, () => {});
+  const log = new SilentLog();
+  const signer = new LinkPrivvalSigner({
+    active,
+    key: null,
+    log,
+    observe: () => undefined,
+    isPatient: true,
+    timers,
+  });
+  const answered = signer.answer("chain", MESSAGE, DEADLINE_MS);
+  await settled();
+  timers.advance(DEADLINE_MS);
+  const answer = await answered;
+  assert.equal(answer.ok ? "ok" : answer.error.code, "LINK_TIMEOUT");
+  active.replace(active.present);
+  await settled();
+  assert.equal(call.mock.callCount(), 0);
+  assert.equal(timers.count, 0);
+});
