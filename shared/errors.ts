@@ -135,6 +135,10 @@ export const ERRORS = {
     text: "something else was signed at this height, round and step, or may have been",
   },
   GUARD_FLOOR: { number: 734, text: "below the floor: signed from a later height or round on" },
+  GUARD_RESERVED: {
+    number: 735,
+    text: "another signer, or an earlier boot, may have signed there",
+  },
 
   // 800: state
   STATE_MISSING: { number: 800, text: "the key has no record; see `redoubt state init`" },
@@ -261,6 +265,7 @@ export const DETAIL_NAMES: Readonly<Partial<Record<ErrorCode, readonly string[]>
   GUARD_STEP_BELOW: ["height", "round", "step", "signedStep"],
   GUARD_STEP_DOUBLE: ["height", "round", "step"],
   GUARD_FLOOR: ["heightFrom", "roundFrom", "stepFrom"],
+  GUARD_RESERVED: ["height", "reservedHeight"],
   OVERRIDE_STATE: ["expectedSeq", "seq"],
   OVERRIDE_UNSIGNED: ["needed", "valid"],
   PHASE_REFUSED: ["phase"],

@@ -79,7 +79,13 @@ export const PCR_BYTES = 48;
 
 /** A record with its authentication tag, and the receipt that goes with it. */
 export const RECORD_BYTES_MAX = 512;
-export const RECEIPT_BYTES_MAX = 512;
+export const RECEIPT_BYTES_MAX = 1280;
+/** Signatures that one receipt states, of those that were made from memory. */
+export const RECEIPT_SIGNED_COUNT_MAX = 16;
+/** Signatures of one key made from memory that no receipt states yet; then signing waits. */
+export const UNRECEIPTED_COUNT_MAX = 64;
+/** Heights that a signer may reserve ahead. */
+export const RESERVED_HEIGHT_COUNT_MAX = 100;
 /** Records of one commit or one page of a read. */
 export const COMMIT_COUNT_MAX = 1024;
 export const PAGE_COUNT_MAX = 1024;

@@ -55,6 +55,8 @@ export interface ChainService {
   retain(bundleIds: readonly Uint8Array[]): Promise<number>;
   /** Reads every key's record; answers whether they were handed over. */
   open(store: StateStore, handover: Uint8Array | null): Promise<Result<boolean, Refusal>>;
+  /** When nothing is signed any more: writes what is still to be written. May be asked again. */
+  drain(): Promise<void>;
   /** After draining, at `drainedMs`: the document for the successor with this challenge. */
   handOver(nonce: Uint8Array, drainedMs: number): Promise<Result<Uint8Array, Refusal>>;
 }

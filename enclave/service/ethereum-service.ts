@@ -106,6 +106,11 @@ export class EthereumService implements ChainService {
     return ok(isHandedOver);
   }
 
+  /** Everything that was signed has its record. */
+  drain(): Promise<void> {
+    return Promise.resolve();
+  }
+
   async handOver(nonce: Uint8Array, drainedMs: number): Promise<Result<Uint8Array, Refusal>> {
     // Whoever has no floor itself has nothing to hand over to one who needs it: its records may
     // have been rewound before its boot by those who may write to the table.

@@ -16,11 +16,7 @@ import {
   voteRoot,
   voteSignBytes,
 } from "../core/chains/tendermint/canonical.ts";
-import {
-  decideMaxHeight,
-  type TendermintClaim,
-  timeToSign,
-} from "../core/chains/tendermint/consensus-rule.ts";
+import { decideMaxHeight, type TendermintClaim } from "../core/chains/tendermint/consensus-rule.ts";
 import type { TendermintChain } from "../core/chains/tendermint/manifest-part.ts";
 import { STEP_NUMBERS, type TendermintStep } from "../core/chains/tendermint/position.ts";
 import {
@@ -40,6 +36,7 @@ import { hasExtension } from "../core/chains/tendermint/vote.ts";
 import { uncompressPublicKey } from "../keys/ecdsa.ts";
 import { MessageKey } from "../keys/signing-key.ts";
 import type { Receipt } from "../state/record-codec.ts";
+import type { ClaimRecorder } from "./claim-recorder.ts";
 import { type TendermintAccount, type TendermintAccounts } from "./tendermint-accounts.ts";
 
 type PrivvalParams = ParamsOf<(typeof ENCLAVE_METHODS)["privval"]>;
@@ -49,6 +46,7 @@ type RequestOf<K extends PrivvalRequest["kind"]> = Extract<PrivvalRequest, { rea
 
 export type PrivvalParts = {
   readonly accounts: TendermintAccounts;
+  readonly recorder: Pick<ClaimRecorder, "record">;
   /** Trusted time, null when it is too old. */
   readonly nowMs: () => number | null;
 };
@@ -198,9 +196,9 @@ function decideRawRequest(
   return isListed ? null : denied;
 }
 
-/** Answers the time that the signature has to state, once the claim is durable. */
+/** Answers the time that the signature has to state, once a durable record covers the claim. */
 async function recordClaim(
-  { nowMs }: PrivvalParts,
+  { recorder, nowMs }: PrivvalParts,
   account: TendermintAccount,
   { height, round, step, timestamp }: TendermintClaim,
   root: Uint8Array,
@@ -212,12 +210,7 @@ async function recordClaim(
   if (timeMs === null) return err(refusal("TIME_STALE"));
   const heights = [height, BigInt(round)];
   const receipt: Receipt = { kind: KINDS[step], heights, signingRoot: root, timeMs };
-  const recorded = await account.ledger.record(account, claim, root, receipt);
-  if (!recorded.ok) return recorded;
-  const { durable } = account.entry;
-  const time = durable === null ? null : timeToSign(durable.record, claim, root);
-  // Something later is durable already: then the answer would come too late for its node, too.
-  return time === null ? err(refusal("STATE_CONFLICT")) : ok(time);
+  return recorder.record(account, claim, root, receipt);
 }
 
 /** Only for what is durable already, or needs no record. */

@@ -304,6 +304,7 @@ class Service {
         };
       });
     }
+    await this.#loadedChain.drain();
     // Whoever drains it ends it: what it has not told by then would be a gap in the history.
     await this.#parts.receiptLog.flush(FLUSH_MS_MAX);
     return ok({});

@@ -77,5 +77,6 @@ export function consensusStateOf(
         ? null
         : { height: last.height, round: last.round, step: STEP_NUMBERS[last.step] },
     root: last?.root ?? null,
+    reserved: record?.reserved?.height ?? null,
   };
 }

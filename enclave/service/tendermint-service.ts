@@ -12,6 +12,7 @@ import type { StateStore } from "../core/ports.ts";
 import type { OpenedBundle } from "../keys/bundle.ts";
 import type { Keyring } from "../keys/keyring.ts";
 import type { ChainParts, ChainService, ChainStatus } from "./chain-service.ts";
+import { ClaimRecorder } from "./claim-recorder.ts";
 import { raisePositions } from "./consensus-acts.ts";
 import { answerPrivval } from "./privval.ts";
 import { createFirstRecords } from "./record-act.ts";
@@ -25,12 +26,14 @@ export class TendermintService implements ChainService {
   readonly #manifest: TendermintManifest;
   readonly #parts: ChainParts;
   readonly #accounts: TendermintAccounts;
+  readonly #recorder: ClaimRecorder;
   #store: StateStore | null = null;
 
   constructor(manifest: TendermintManifest, parts: ChainParts) {
     this.#manifest = manifest;
     this.#parts = parts;
     this.#accounts = createTendermintAccounts(manifest);
+    this.#recorder = new ClaimRecorder(parts.bootId, this.#nowMs);
   }
 
   get keyring(): Keyring {
@@ -42,7 +45,10 @@ export class TendermintService implements ChainService {
   }
 
   readonly methods: ChainService["methods"] = {
-    privval: (params) => answerPrivval({ accounts: this.#accounts, nowMs: this.#nowMs }, params),
+    privval: (params) => {
+      const parts = { accounts: this.#accounts, recorder: this.#recorder, nowMs: this.#nowMs };
+      return answerPrivval(parts, params);
+    },
     "state.init": async ({ keys }) => {
       const { empty } = tendermintRule;
       const created = await createFirstRecords({ ...this.#acts, empty }, keys);
@@ -82,6 +88,10 @@ export class TendermintService implements ChainService {
     this.#accounts.openState(ledgers.value, NO_FLOOR, null);
     this.#store = store;
     return ok(false);
+  }
+
+  drain(): Promise<void> {
+    return this.#recorder.giveBack();
   }
 
   handOver(): Promise<Result<Uint8Array, Refusal>> {

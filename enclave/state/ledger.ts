@@ -15,6 +15,7 @@ import type { Account, PendingWrite, Settled } from "./account.ts";
 import {
   encodeReceipt,
   encodeRecord,
+  type HeldReceipt,
   headAfter,
   NO_HEAD,
   openRecord,
@@ -111,7 +112,7 @@ export class Ledger<R, C, F> {
    */
   async amend(
     account: Account<R, F>,
-    receipt: Receipt,
+    receipt: Receipt | HeldReceipt,
     change: (record: R | null) => Amendment<R> | null,
     retryCount = 0,
   ): Promise<Result<null, Refusal>> {
@@ -137,6 +138,11 @@ export class Ledger<R, C, F> {
     );
     const base = (account.pending === null ? entry.durable : before) ?? NOTHING;
     return settle(this.#write(account, next, base, receipt), retry);
+  }
+
+  /** Reads the record again, when no write of it is under way. */
+  reread(account: Account<R, F>): Promise<Result<null, Refusal>> {
+    return account.pending === null ? this.#refresh(account) : Promise.resolve(DURABLE);
   }
 
   /**
@@ -171,7 +177,7 @@ export class Ledger<R, C, F> {
     account: Account<R, F>,
     { record, isRetired }: Amendment<R>,
     base: Place,
-    receipt: Receipt,
+    receipt: Receipt | HeldReceipt,
   ): PendingWrite<R> {
     const seq = base.seq + 1;
     const receiptBytes = encodeReceipt(receipt, seq, base.head);

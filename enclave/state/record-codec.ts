@@ -79,9 +79,19 @@ function tagOf(owner: RecordOwner, untagged: Uint8Array): Uint8Array {
 
 /**
  * What changes a record beside signing: the first record; floors raised by a file, by hand, or for
- * a hand-over; the tombstone; a floor lowered by order of the operators.
+ * a hand-over; the tombstone; a floor lowered by order of the operators; heights reserved, and what
+ * was left of them given back.
  */
-export const ACTS = ["init", "import", "floor", "handover", "retire", "override"] as const;
+export const ACTS = [
+  "init",
+  "import",
+  "floor",
+  "handover",
+  "retire",
+  "override",
+  "reserve",
+  "giveback",
+] as const;
 export type Act = (typeof ACTS)[number];
 
 /** One line of a key's history: why its record changed, and what was to be signed. */
@@ -95,17 +105,33 @@ export type Receipt = {
   readonly timeMs: number;
 };
 
-/** CBOR `[1, seq, previous head, kind, heights, signing root, time]`. */
-export function encodeReceipt(receipt: Receipt, seq: number, previous: Uint8Array): Uint8Array {
-  return encodeCbor([
-    1,
-    seq,
-    previous,
-    receipt.kind,
-    receipt.heights,
-    receipt.signingRoot,
-    receipt.timeMs,
-  ]);
+/** One receipt for all that was signed from memory since the write before. */
+export type HeldReceipt = {
+  readonly kind: Act;
+  readonly signed: readonly Receipt[];
+  readonly timeMs: number;
+};
+
+/**
+ * CBOR `[1, seq, previous head, kind, heights, signing root, time]`; of what was signed from memory
+ * `[2, seq, previous head, kind, [[kind, heights, signing root, time], ...], time]`.
+ */
+export function encodeReceipt(
+  receipt: Receipt | HeldReceipt,
+  seq: number,
+  previous: Uint8Array,
+): Uint8Array {
+  const { kind, timeMs } = receipt;
+  if ("signed" in receipt) {
+    const lines = receipt.signed.map((line) => [
+      line.kind,
+      line.heights,
+      line.signingRoot,
+      line.timeMs,
+    ]);
+    return encodeCbor([2, seq, previous, kind, lines, timeMs]);
+  }
+  return encodeCbor([1, seq, previous, kind, receipt.heights, receipt.signingRoot, timeMs]);
 }
 
 /** The head after a receipt: SHA-256 over the domain, the owner and the receipt's bytes. */

@@ -38,6 +38,11 @@ const consensusStateField = recordField({
   last: nullableField(positionField),
   /** What was signed there, but for its time; null when it is not known. */
   root: nullableField(bytesField(32, 32)),
+  /**
+   * Up to which height a boot has reserved, and may have signed without a record; null: nothing is
+   * reserved.
+   */
+  reserved: nullableField(u64Field),
 });
 
 export const CONSENSUS_METHODS = {

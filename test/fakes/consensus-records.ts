@@ -86,5 +86,6 @@ function emptyState(key: Uint8Array, chainId: string): ConsensusState {
     head: new Uint8Array(32),
     last: null,
     root: null,
+    reserved: null,
   };
 }

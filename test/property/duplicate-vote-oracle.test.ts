@@ -113,7 +113,7 @@ function compareAll(requests: readonly Request[], length: number): number {
       if (isApproved !== isAllowed(signed, message)) fail(signed, message, verdict.kind);
       if (verdict.kind === "refuse") continue;
       const after = verdict.kind === "approve" ? verdict.record : record;
-      const time = timeToSign(after, claim, root);
+      const time = timeToSign(after.last, claim, root);
       if (time === null) fail(signed, message, "no time to sign");
       const released = { ...message, time: Number(time.seconds) };
       if (signed.some((one) => isDuplicate(one, released))) fail(signed, released, "slashable");
@@ -165,7 +165,7 @@ test("whatever was signed below a floor, nothing that the floor lets through con
 
 function recordOf({ claim, root }: Request): TendermintRecord {
   const { height, round, step, timestamp } = claim;
-  return { last: { height, round, step, timestamp, root } };
+  return { reserved: null, last: { height, round, step, timestamp, root } };
 }
 
 test("a record is a successor of another just when it forbids all of it, and a join forbids both", () => {
@@ -210,5 +210,5 @@ function everyRecord(): readonly TendermintRecord[] {
     const bare: SignedStep = { ...last, root: null, timestamp: { seconds: 0n, nanos: 0 } };
     return [last, unreceipted(last), bare];
   });
-  return [null, ...steps].map((last) => ({ last }));
+  return [null, ...steps].map((last) => ({ reserved: null, last }));
 }

@@ -32,7 +32,7 @@ async function hide(rig: ConsensusRig, message: Uint8Array) {
 }
 
 function withoutRoot({ last }: TendermintRecord): TendermintRecord {
-  return { last: last === null ? null : { ...last, root: null } };
+  return { reserved: null, last: last === null ? null : { ...last, root: null } };
 }
 
 /** Whether one boot signs a vote for a block and one for nil, when its parent hides the first. */

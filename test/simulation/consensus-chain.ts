@@ -46,8 +46,13 @@ export class ConsensusChain
   readonly pairs = CONSENSUS_PAIRS;
   readonly retire = null;
 
+  #bootCount = 0;
+
   boot(clock: Clock): ConsensusEnclave {
-    return new ConsensusEnclave(clock);
+    this.#bootCount += 1;
+    const bootId = new Uint8Array(16);
+    new DataView(bootId.buffer).setUint32(12, this.#bootCount);
+    return new ConsensusEnclave(clock, bootId);
   }
 
   async ask(

@@ -18,6 +18,7 @@ import type { OpenedBundle } from "../../enclave/keys/bundle.ts";
 import { KeyMaterial } from "../../enclave/keys/key-material.ts";
 import type { MessageSignature } from "../../enclave/keys/message-signer.ts";
 import { MessageKey } from "../../enclave/keys/signing-key.ts";
+import { ClaimRecorder } from "../../enclave/service/claim-recorder.ts";
 import { raisePositions } from "../../enclave/service/consensus-acts.ts";
 import { answerPrivval } from "../../enclave/service/privval.ts";
 import { createFirstRecords } from "../../enclave/service/record-act.ts";
@@ -51,14 +52,16 @@ export class ConsensusEnclave extends EnclaveLife<
   ConsensusPolicy
 > {
   readonly #clock: Clock;
+  readonly #recorder: ClaimRecorder;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, bootId: Uint8Array) {
     super({
       accounts: createTendermintAccounts(consensusManifest),
       openBundle: openInClear,
       chooseFloor: () => NO_FLOOR,
     });
     this.#clock = clock;
+    this.#recorder = new ClaimRecorder(bootId, this.#nowMs);
   }
 
   /** What was signed, as the answer's signature says. */
@@ -67,7 +70,8 @@ export class ConsensusEnclave extends EnclaveLife<
     request: ConsensusRequest,
   ): Promise<Result<SignedMessage, Refusal>> {
     const asked = { chainId: CHAIN, key: key.publicKey, message: request.bytes };
-    const answer = await answerPrivval({ accounts: this.accounts, nowMs: this.#nowMs }, asked);
+    const parts = { accounts: this.accounts, recorder: this.#recorder, nowMs: this.#nowMs };
+    const answer = await answerPrivval(parts, asked);
     return answer.ok ? ok(readSigned(request, answer.value.answer)) : answer;
   }
 

@@ -69,7 +69,10 @@ function brokenStore(change: (outcome: CommitOutcome) => CommitOutcome): Break["
 
 function approve(claim: TendermintClaim, root: Uint8Array): Verdict<TendermintRecord> {
   const { timestamp } = claim;
-  return { kind: "approve", record: { last: { ...withoutRoot(claim), root, timestamp } } };
+  return {
+    kind: "approve",
+    record: { reserved: null, last: { ...withoutRoot(claim), root, timestamp } },
+  };
 }
 
 function isNil(claim: TendermintClaim, root: Uint8Array): boolean {
@@ -139,8 +142,11 @@ const BREAKS: Readonly<Record<string, Break>> = {
         "join",
         (...[raised, stored]: Parameters<typeof sound.join>) => {
           const { last } = sound.join(raised, stored);
-          if (last === null) return { last };
-          return { last: { ...withoutRoot(last), root: last.root, timestamp: last.timestamp } };
+          if (last === null) return { reserved: null, last };
+          return {
+            reserved: null,
+            last: { ...withoutRoot(last), root: last.root, timestamp: last.timestamp },
+          };
         },
       );
       return OFTEN_AMENDED;

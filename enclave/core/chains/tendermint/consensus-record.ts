@@ -8,6 +8,7 @@ import {
   type Position,
   positionAfter,
   positionBefore,
+  ROUND_MAX,
   STEP_NUMBERS,
   stepOfNumber,
 } from "./position.ts";
@@ -25,8 +26,17 @@ export type SignedStep = Position & {
   readonly isUnreceipted?: true;
 };
 
-/** Around the step, because a record that is null is none: that of a key which never had one. */
-export type TendermintRecord = { readonly last: SignedStep | null };
+/** Heights up to `height` that are the holder's, a boot's: only it may have signed there. */
+export type Reservation = { readonly height: bigint; readonly holder: Uint8Array };
+
+export type TendermintRecord = {
+  readonly last: SignedStep | null;
+  /**
+   * Nobody but its holder signs up to there, because the holder does not write before it signs. It
+   * is no signature, and its holder may give it back (`reservation.ts`).
+   */
+  readonly reserved: Reservation | null;
+};
 
 /** The least that may be signed since the key was loaded. */
 export type TendermintFloor = Position;
@@ -50,6 +60,18 @@ export function withoutRoot({ height, round, step }: Position): SignedStep {
   return { height, round, step, root: null, timestamp: NO_TIMESTAMP };
 }
 
+/** Above everything that a holder may have signed. */
+export function endOf({ height }: Reservation): Position {
+  return { height, round: ROUND_MAX, step: "precommit" };
+}
+
+/** The last place that may have been signed; null: none. */
+export function maximumOf({ last, reserved }: TendermintRecord): ImportedPosition {
+  if (reserved === null) return last;
+  const end = endOf(reserved);
+  return last !== null && comparePositions(last, end) > 0 ? last : end;
+}
+
 /** What the store does not state, at least not as its own write left it. */
 export function unreceipted(signed: SignedStep): SignedStep {
   return signed.root === null ? signed : { ...signed, isUnreceipted: true };
@@ -61,9 +83,9 @@ export function raiseTendermintRecord(
   imported: ImportedPosition,
 ): TendermintRecord {
   if (imported === null) return record;
-  const { last } = record;
+  const { last, reserved } = record;
   if (last !== null && comparePositions(last, imported) >= 0) return record;
-  return { last: withoutRoot(imported) };
+  return { last: withoutRoot(imported), reserved };
 }
 
 /** The highest position that may have been signed below a floor. */
@@ -76,42 +98,57 @@ export function recordOfMaxima(maxima: ImportedPosition): {
   readonly record: TendermintRecord;
   readonly floor: TendermintFloor;
 } {
-  if (maxima === null) return { record: { last: null }, floor: NO_FLOOR };
-  return { record: { last: withoutRoot(maxima) }, floor: positionAfter(maxima) };
+  if (maxima === null) return { record: { last: null, reserved: null }, floor: NO_FLOOR };
+  return { record: { last: withoutRoot(maxima), reserved: null }, floor: positionAfter(maxima) };
 }
 
-const BODY_BYTES = 58;
-const FLAG = { last: 1, root: 2, unreceipted: 4 } as const;
+const LAST_BYTES = 58;
+const HOLDER_BYTES = 16;
+const RESERVED_BYTES = 8 + HOLDER_BYTES;
+const FLAG = { last: 1, root: 2, unreceipted: 4, reserved: 8 } as const;
 
 /**
  * flags u8, height u64, round u32, step u8, root 32, seconds i64, nanos u32; absent parts are zero.
+ * Then, with a reservation only, its height u64 and holder 16.
  */
-export function encodeTendermintRecord({ last }: TendermintRecord): Uint8Array {
-  const bytes = new Uint8Array(BODY_BYTES);
-  if (last === null) return bytes;
+export function encodeTendermintRecord({ last, reserved }: TendermintRecord): Uint8Array {
+  const bytes = new Uint8Array(LAST_BYTES + (reserved === null ? 0 : RESERVED_BYTES));
   const view = new DataView(bytes.buffer);
-  let flags: number = FLAG.last;
+  bytes[0] = (last === null ? 0 : writeLast(view, last)) | (reserved === null ? 0 : FLAG.reserved);
+  if (reserved !== null) {
+    view.setBigUint64(LAST_BYTES, reserved.height);
+    bytes.set(reserved.holder, LAST_BYTES + 8);
+  }
+  return bytes;
+}
+
+/** Answers its flags. */
+function writeLast(view: DataView<ArrayBuffer>, last: SignedStep): number {
   view.setBigUint64(1, last.height);
   view.setUint32(9, last.round);
-  bytes[13] = STEP_NUMBERS[last.step];
-  if (last.root !== null) {
-    flags |= FLAG.root;
-    if (last.isUnreceipted === true) flags |= FLAG.unreceipted;
-    bytes.set(last.root, 14);
-    view.setBigInt64(46, last.timestamp.seconds);
-    view.setUint32(54, last.timestamp.nanos);
-  }
-  bytes[0] = flags;
-  return bytes;
+  view.setUint8(13, STEP_NUMBERS[last.step]);
+  if (last.root === null) return FLAG.last;
+  new Uint8Array(view.buffer).set(last.root, 14);
+  view.setBigInt64(46, last.timestamp.seconds);
+  view.setUint32(54, last.timestamp.nanos);
+  return FLAG.last | FLAG.root | (last.isUnreceipted === true ? FLAG.unreceipted : 0);
 }
 
 /** Undefined for anything that `encodeTendermintRecord` does not make. */
 export function parseTendermintRecord(bytes: Uint8Array): TendermintRecord | undefined {
   const flags = bytes[0];
-  if (bytes.length !== BODY_BYTES || flags === undefined) return undefined;
+  if (flags === undefined) return undefined;
+  const hasReservation = (flags & FLAG.reserved) !== 0;
+  if (bytes.length !== LAST_BYTES + (hasReservation ? RESERVED_BYTES : 0)) return undefined;
   const last = (flags & FLAG.last) === 0 ? null : parseLast(bytes, flags);
   if (last === undefined) return undefined;
-  return isEqualBytes(encodeTendermintRecord({ last }), bytes) ? { last } : undefined;
+  const record = { last, reserved: hasReservation ? parseReservation(bytes) : null };
+  return isEqualBytes(encodeTendermintRecord(record), bytes) ? record : undefined;
+}
+
+function parseReservation(bytes: Uint8Array): Reservation {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { height: view.getBigUint64(LAST_BYTES), holder: bytes.slice(LAST_BYTES + 8) };
 }
 
 function parseLast(bytes: Uint8Array, flags: number): SignedStep | undefined {

@@ -25,20 +25,43 @@ type TendermintVerdict = Verdict<TendermintRecord>;
 
 /** The root is that of the vote or proposal without its time, as `voteRoot` makes it. */
 export const tendermintRule: Rule<TendermintRecord, TendermintClaim, TendermintFloor> = {
-  empty: { last: null },
-  decide: decideStep,
+  empty: { last: null, reserved: null },
+  decide: decideClaim,
+  // A reservation is no signature, and may have been given back.
   isSuccessor: ({ last: earlier }, { last: later }) => isStepSuccessor(earlier, later),
-  join: (raised, stored) => ({ last: joinSteps(raised.last, stored.last) }),
+  // Nobody signs by a reservation that was not seen to be stored.
+  join: (raised, { last, reserved }) => ({ last: joinSteps(raised.last, last), reserved }),
   encode: encodeTendermintRecord,
   parse: parseTendermintRecord,
 };
 
-function decideStep(
-  { last }: TendermintRecord,
+/** For whoever writes before it signs: what is reserved is somebody else's, or was. */
+function decideClaim(
+  { last, reserved }: TendermintRecord,
   claim: TendermintClaim,
   root: Uint8Array,
   floor: TendermintFloor,
 ): TendermintVerdict {
+  const verdict = decideStep(last, claim, root, floor);
+  if (verdict.kind === "refuse") return verdict;
+  if (reserved !== null && claim.height <= reserved.height) {
+    return refuse(refusal("GUARD_RESERVED", claim.height, reserved.height));
+  }
+  if (verdict.kind === "repeat") return verdict;
+  return { kind: "approve", record: { last: verdict.last, reserved: null } };
+}
+
+export type StepVerdict =
+  | { readonly kind: "approve"; readonly last: SignedStep }
+  | Exclude<TendermintVerdict, { readonly kind: "approve" }>;
+
+/** The rule itself, against the last step that was signed. */
+export function decideStep(
+  last: SignedStep | null,
+  claim: TendermintClaim,
+  root: Uint8Array,
+  floor: TendermintFloor,
+): StepVerdict {
   if (last !== null && comparePositions(claim, last) < 0) return refuse(belowRefusal(claim, last));
   const { height, round, step, timestamp } = claim;
   const isRepeat = last !== null && comparePositions(claim, last) === 0;
@@ -54,8 +77,8 @@ function decideStep(
   if (isRepeat && last.isUnreceipted !== true) return { kind: "repeat" };
   // One root keeps the time that it was first recorded with: whoever reads the record while a
   // write of it is under way signs the same bytes.
-  const signed = { height, round, step, root, timestamp: isRepeat ? last.timestamp : timestamp };
-  return { kind: "approve", record: { last: signed } };
+  const time = isRepeat ? last.timestamp : timestamp;
+  return { kind: "approve", last: { height, round, step, root, timestamp: time } };
 }
 
 function belowRefusal({ height, round, step }: Position, last: Position): Refusal {
@@ -64,7 +87,7 @@ function belowRefusal({ height, round, step }: Position, last: Position): Refusa
   return refusal("GUARD_STEP_BELOW", height, round, step, last.step);
 }
 
-function refuse(why: Refusal): TendermintVerdict {
+function refuse(why: Refusal): { readonly kind: "refuse"; readonly refusal: Refusal } {
   return { kind: "refuse", refusal: why };
 }
 
@@ -86,12 +109,23 @@ function isStepSuccessor(earlier: SignedStep | null, later: SignedStep | null): 
 }
 
 function joinSteps(raised: SignedStep | null, stored: SignedStep | null): SignedStep | null {
-  if (raised === null) return stored;
-  if (stored === null) return unreceipted(raised);
-  const order = comparePositions(raised, stored);
-  if (order > 0) return unreceipted(raised);
+  const highest = highestStep(raised, stored);
+  return highest === null || highest === stored || highest !== raised
+    ? highest
+    : unreceipted(highest);
+}
+
+/** What forbids as much as both: the second when they are the same. */
+export function highestStep(
+  first: SignedStep | null,
+  second: SignedStep | null,
+): SignedStep | null {
+  if (first === null) return second;
+  if (second === null) return first;
+  const order = comparePositions(first, second);
+  if (order > 0) return first;
   // Two roots at one position: neither is repeated.
-  return order < 0 || isSameRoot(raised.root, stored.root) ? stored : withoutRoot(stored);
+  return order < 0 || isSameRoot(first.root, second.root) ? second : withoutRoot(second);
 }
 
 /**
@@ -101,7 +135,7 @@ function joinSteps(raised: SignedStep | null, stored: SignedStep | null): Signed
  * record is of something else, and nothing may be signed by it.
  */
 export function timeToSign(
-  { last }: TendermintRecord,
+  last: SignedStep | null,
   claim: TendermintClaim,
   root: Uint8Array,
 ): Timestamp | null {

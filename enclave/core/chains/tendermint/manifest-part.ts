@@ -5,13 +5,18 @@
 import { digest } from "@chainsafe/as-sha256";
 import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import { encodeHex } from "../../../../shared/bytes/hex.ts";
-import { CHAIN_COUNT_MAX, KEY_COUNT_MAX } from "../../../../shared/limits.ts";
+import {
+  CHAIN_COUNT_MAX,
+  KEY_COUNT_MAX,
+  RESERVED_HEIGHT_COUNT_MAX,
+} from "../../../../shared/limits.ts";
 import {
   JsonMismatch,
   member,
   readArray,
   readChoice,
   readExactObject,
+  readInteger,
   readText,
   readU64,
 } from "../../json.ts";
@@ -34,6 +39,11 @@ export type TendermintChain = {
   /** Nothing is signed above it; null: no end. For planned halts and migrations. */
   readonly maxHeight: bigint | null;
   readonly rawBytes: RawBytesPolicy;
+  /**
+   * Heights that are reserved at once, to be signed without waiting for the store; null: each
+   * signature waits (docs/decisions/0018-reservation.md).
+   */
+  readonly reservedCount: number | null;
 };
 
 export type TendermintPart = {
@@ -46,6 +56,9 @@ export type TendermintPart = {
 const CHAIN_ID_LENGTH_MAX = 50;
 /** As chains have it: what a log line, a file name or a label can't be broken with. */
 const CHAIN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+const CHAIN_FIELDS = ["chainId", "keys", "maxHeight", "rawBytes", "reservation"] as const;
+/** One height has to be signed while the next are being reserved. */
+const RESERVED_COUNT_MIN = 2;
 const UNIQUE_ID_COUNT_MAX = 64;
 const UNIQUE_ID_LENGTH_MAX = 128;
 const HEIGHT_MAX = 2n ** 63n - 1n;
@@ -80,7 +93,7 @@ function readBootFloor(value: unknown, state: StateConfig): void {
 }
 
 function readChain(value: unknown, at: string): TendermintChain {
-  const chain = readExactObject(value, at, ["chainId", "keys", "maxHeight", "rawBytes"]);
+  const chain = readExactObject(value, at, CHAIN_FIELDS);
   const chainId = readText(member(chain, "chainId"), `${at}.chainId`, CHAIN_ID_LENGTH_MAX);
   if (!CHAIN_ID.test(chainId)) throw new JsonMismatch(`${at}.chainId`);
   const keys = readArray(member(chain, "keys"), `${at}.keys`, KEY_COUNT_MAX).map((key, index) =>
@@ -95,7 +108,14 @@ function readChain(value: unknown, at: string): TendermintChain {
     keys,
     maxHeight: maxHeight === undefined ? null : readHeight(maxHeight, `${at}.maxHeight`),
     rawBytes: rawBytes === undefined ? { kind: "none" } : readRawBytes(rawBytes, `${at}.rawBytes`),
+    reservedCount: readReservation(member(chain, "reservation"), `${at}.reservation`),
   };
+}
+
+function readReservation(value: unknown, at: string): number | null {
+  if (value === undefined) return null;
+  const heights = member(readExactObject(value, at, ["heights"]), "heights");
+  return readInteger(heights, `${at}.heights`, RESERVED_COUNT_MIN, RESERVED_HEIGHT_COUNT_MAX);
 }
 
 /** SHA-256 of a domain and the chain id. */

@@ -11,7 +11,8 @@ import { parseManifest } from "../../../../enclave/core/manifest.ts";
 import { KeyMaterial } from "../../../../enclave/keys/key-material.ts";
 import { MESSAGE_SIGNATURES } from "../../../../enclave/keys/message-signature.ts";
 import { MessageKey } from "../../../../enclave/keys/signing-key.ts";
-import { answerPrivval } from "../../../../enclave/service/privval.ts";
+import { ClaimRecorder } from "../../../../enclave/service/claim-recorder.ts";
+import { answerPrivval, type PrivvalParts } from "../../../../enclave/service/privval.ts";
 import { createFirstRecords } from "../../../../enclave/service/record-act.ts";
 import {
   createTendermintAccounts,
@@ -160,6 +161,11 @@ async function faultyAccounts(bad: number): Promise<TendermintAccounts> {
   return accounts;
 }
 
+function partsOf(accounts: TendermintAccounts): PrivvalParts {
+  const nowMs = () => 1;
+  return { accounts, recorder: new ClaimRecorder(new Uint8Array(16), nowMs), nowMs };
+}
+
 test("a signature that does not verify never leaves, whichever of an answer's it is", async () => {
   const rows: readonly (readonly [Uint8Array, number])[] = [
     [voteRequest(), 3],
@@ -170,7 +176,7 @@ test("a signature that does not verify never leaves, whichever of an answer's it
   for (const [message, count] of rows) {
     for (let bad = 0; bad <= count; bad++) {
       const accounts = await faultyAccounts(bad);
-      const parts = { accounts, nowMs: () => 1 };
+      const parts = partsOf(accounts);
       const answer = await answerPrivval(parts, { chainId: CHAIN, key: null, message });
       assert.equal(answer.ok ? "ok" : answer.error.code, bad < count ? "SIGN_FAULT" : "ok");
     }
@@ -184,7 +190,7 @@ test("what was recorded for something else releases nothing", async (t) => {
   // As if a later step had become durable between the write's outcome and its answer.
   t.mock.method(account.ledger, "record", () => Promise.resolve({ ok: true, value: null }));
   const ask = { chainId: CHAIN, key: null, message: voteRequest() };
-  const answer = await answerPrivval({ accounts, nowMs: () => 1 }, ask);
+  const answer = await answerPrivval(partsOf(accounts), ask);
   assert.equal(answer.ok ? "ok" : answer.error.code, "STATE_CONFLICT");
 });
 

@@ -179,7 +179,16 @@ test("a head is the hash of its domain, the owner and the receipt", () => {
 });
 
 test("acts have the names that stand in the histories of all keys", () => {
-  assert.deepEqual(ACTS, ["init", "import", "floor", "handover", "retire", "override"]);
+  assert.deepEqual(ACTS, [
+    "init",
+    "import",
+    "floor",
+    "handover",
+    "retire",
+    "override",
+    "reserve",
+    "giveback",
+  ]);
 });
 
 test("heads differ by receipt, order and owner", () => {

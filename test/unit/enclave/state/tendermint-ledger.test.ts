@@ -43,7 +43,7 @@ class Rig {
     const answer = await this.ledger.record(this.account, asked, root, receipt);
     if (!answer.ok) return answer.error.code;
     const { durable } = this.account.entry;
-    const time = durable === null ? null : timeToSign(durable.record, asked, root);
+    const time = durable === null ? null : timeToSign(durable.record.last, asked, root);
     return `${time?.seconds}`;
   }
 
@@ -70,7 +70,7 @@ test("a record of nothing is a record, and no missing one", async () => {
   const seen: (TendermintRecord | null)[] = [];
   await rig.amend((record) => {
     seen.push(record);
-    return record ?? { last: null };
+    return record ?? { reserved: null, last: null };
   });
   assert.deepEqual(seen, [tendermintRule.empty]);
 });

@@ -8,6 +8,7 @@ import {
   highestFloor,
   type ImportedPosition,
   maximaBelow,
+  maximumOf,
   NO_FLOOR,
   parseTendermintRecord,
   raiseTendermintRecord,
@@ -30,7 +31,7 @@ import { ZERO_TIME } from "../../../../../../enclave/core/chains/tendermint/time
 import { fromHex, hexOf, TIME } from "../../../../../fakes/privval-node.ts";
 
 const A = new Uint8Array(32).fill(0xaa);
-const EMPTY: TendermintRecord = { last: null };
+const EMPTY: TendermintRecord = { reserved: null, last: null };
 const at = (height: bigint, round: number, step: TendermintStep): Position => ({
   height,
   round,
@@ -48,19 +49,19 @@ test("a record's bytes have this layout, whatever version of the program reads t
   const time = `${u64(TIME.seconds)}${u32(TIME.nanos)}`;
   const rows: readonly (readonly [TendermintRecord, string])[] = [
     [EMPTY, "00".repeat(58)],
-    [{ last: SIGNED }, `03${u64(100n)}${u32(2)}02${ROOT_A}${time}`],
-    [{ last: unreceipted(SIGNED) }, `07${u64(100n)}${u32(2)}02${ROOT_A}${time}`],
+    [{ reserved: null, last: SIGNED }, `03${u64(100n)}${u32(2)}02${ROOT_A}${time}`],
+    [{ reserved: null, last: unreceipted(SIGNED) }, `07${u64(100n)}${u32(2)}02${ROOT_A}${time}`],
     [
-      { last: { ...SIGNED, step: "proposal", timestamp: ZERO_TIME } },
+      { reserved: null, last: { ...SIGNED, step: "proposal", timestamp: ZERO_TIME } },
       `03${u64(100n)}${u32(2)}01${ROOT_A}${u64(-62_135_596_800n)}${u32(0)}`,
     ],
     [
-      { last: withoutRoot(at(HEIGHT_MAX, ROUND_MAX, "precommit")) },
+      { reserved: null, last: withoutRoot(at(HEIGHT_MAX, ROUND_MAX, "precommit")) },
       `01${u64(HEIGHT_MAX)}${u32(ROUND_MAX)}03${ZERO_ROOT}${u64(0n)}${u32(0)}`,
     ],
     // A root that is zero is a root.
     [
-      { last: { ...SIGNED, root: new Uint8Array(32), timestamp: NO_TIME } },
+      { reserved: null, last: { ...SIGNED, root: new Uint8Array(32), timestamp: NO_TIME } },
       `03${u64(100n)}${u32(2)}02${ZERO_ROOT}${u64(0n)}${u32(0)}`,
     ],
   ];
@@ -74,10 +75,10 @@ test("a record's bytes have this layout, whatever version of the program reads t
 });
 
 test("a record that was parsed keeps nothing of the bytes", () => {
-  const bytes = encodeTendermintRecord({ last: SIGNED });
+  const bytes = encodeTendermintRecord({ reserved: null, last: SIGNED });
   const record = parseTendermintRecord(bytes);
   bytes.fill(0);
-  assert.deepEqual(record, { last: SIGNED });
+  assert.deepEqual(record, { reserved: null, last: SIGNED });
 });
 
 /** What is parsed of the bytes with one of them exchanged. */
@@ -88,7 +89,7 @@ function changed(bytes: Uint8Array, place: number, value: number): TendermintRec
 }
 
 test("nothing else parses: other lengths, flags, steps, times, or bytes of what is absent", () => {
-  const whole = encodeTendermintRecord({ last: SIGNED });
+  const whole = encodeTendermintRecord({ reserved: null, last: SIGNED });
   assert.equal(parseTendermintRecord(new Uint8Array(0)), undefined);
   assert.equal(parseTendermintRecord(whole.subarray(1)), undefined);
   assert.equal(parseTendermintRecord(whole.subarray(0, 57)), undefined);
@@ -102,7 +103,7 @@ test("nothing else parses: other lengths, flags, steps, times, or bytes of what 
     const isRecord = flags === 3 || flags === 7;
     assert.equal(changed(whole, 0, flags) !== undefined, isRecord, `flags ${flags}`);
   }
-  const bare = encodeTendermintRecord({ last: withoutRoot(SIGNED) });
+  const bare = encodeTendermintRecord({ reserved: null, last: withoutRoot(SIGNED) });
   for (const flags of [0, 4, 5, 8, 9]) assert.equal(changed(bare, 0, flags), undefined);
   for (const step of [0, 4, 255]) assert.equal(changed(whole, 13, step), undefined);
   for (const place of [14, 45, 46, 57]) assert.equal(changed(bare, place, 1), undefined);
@@ -112,19 +113,66 @@ test("nothing else parses: other lengths, flags, steps, times, or bytes of what 
   assert.equal(changed(whole, 54, 0xff), undefined);
 });
 
+test("a reservation follows the step, and stands with or without one", () => {
+  const holder = new Uint8Array(16).fill(7);
+  const reserved = { height: HEIGHT_MAX, holder };
+  for (const last of [null, SIGNED, withoutRoot(SIGNED), unreceipted(SIGNED)]) {
+    const bytes = encodeTendermintRecord({ last, reserved });
+    const bare = encodeTendermintRecord({ last, reserved: null });
+    const flags = (bare[0] ?? 0) | 8;
+    const step = hexOf(bare).slice(2);
+    assert.equal(
+      hexOf(bytes),
+      `${flags.toString(16).padStart(2, "0")}${step}${u64(HEIGHT_MAX)}${"07".repeat(16)}`,
+    );
+    assert.deepEqual(parseTendermintRecord(bytes), { last, reserved });
+    assert.equal(parseTendermintRecord(bytes.subarray(0, 81)), undefined);
+    assert.equal(parseTendermintRecord(new Uint8Array([...bytes, 0])), undefined);
+    // The flag and the length say the same, or nothing is read.
+    assert.equal(parseTendermintRecord(bytes.subarray(0, 58)), undefined);
+    assert.equal(
+      parseTendermintRecord(new Uint8Array([bare[0] ?? 0, ...bytes.subarray(1)])),
+      undefined,
+    );
+  }
+});
+
+test("the last place that may have been signed is the end of what is reserved, or a step above", () => {
+  const reserved = { height: 105n, holder: new Uint8Array(16) };
+  const end = at(105n, ROUND_MAX, "precommit");
+  const above = { ...SIGNED, height: 106n };
+  assert.equal(maximumOf(EMPTY), null);
+  assert.deepEqual(maximumOf({ last: SIGNED, reserved: null }), SIGNED);
+  assert.deepEqual(maximumOf({ last: null, reserved }), end);
+  assert.deepEqual(maximumOf({ last: SIGNED, reserved }), end);
+  assert.deepEqual(maximumOf({ last: above, reserved }), above);
+});
+
 test("an import raises what is below it, forgets what was signed there, and lowers nothing", () => {
-  const record = { last: SIGNED };
+  const record = { reserved: null, last: SIGNED };
   const rows: readonly (readonly [TendermintRecord, ImportedPosition, TendermintRecord])[] = [
     [EMPTY, null, EMPTY],
     [record, null, record],
-    [EMPTY, at(1n, 0, "proposal"), { last: withoutRoot(at(1n, 0, "proposal")) }],
+    [EMPTY, at(1n, 0, "proposal"), { reserved: null, last: withoutRoot(at(1n, 0, "proposal")) }],
     [record, at(99n, ROUND_MAX, "precommit"), record],
     [record, at(100n, 1, "precommit"), record],
     [record, at(100n, 2, "proposal"), record],
     [record, at(100n, 2, "prevote"), record],
-    [record, at(100n, 2, "precommit"), { last: withoutRoot(at(100n, 2, "precommit")) }],
-    [record, at(100n, 3, "proposal"), { last: withoutRoot(at(100n, 3, "proposal")) }],
-    [record, at(101n, 0, "proposal"), { last: withoutRoot(at(101n, 0, "proposal")) }],
+    [
+      record,
+      at(100n, 2, "precommit"),
+      { reserved: null, last: withoutRoot(at(100n, 2, "precommit")) },
+    ],
+    [
+      record,
+      at(100n, 3, "proposal"),
+      { reserved: null, last: withoutRoot(at(100n, 3, "proposal")) },
+    ],
+    [
+      record,
+      at(101n, 0, "proposal"),
+      { reserved: null, last: withoutRoot(at(101n, 0, "proposal")) },
+    ],
   ];
   for (const [before, imported, after] of rows) {
     const raised = raiseTendermintRecord(before, imported);
@@ -179,7 +227,7 @@ test("the record of maxima states them without a root, and its floor is just abo
     at(7n, ROUND_MAX, "precommit"),
   ]) {
     const { record, floor } = recordOfMaxima(maxima);
-    assert.deepEqual(record, { last: withoutRoot(maxima) });
+    assert.deepEqual(record, { reserved: null, last: withoutRoot(maxima) });
     assert.deepEqual(floor, positionAfter(maxima));
     assert(comparePositions(floor, maxima) > 0);
     assert.deepEqual(maximaBelow(floor), maxima);

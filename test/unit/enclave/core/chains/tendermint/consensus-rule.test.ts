@@ -37,9 +37,9 @@ const claim = (height: bigint, round: number, step: TendermintStep): TendermintC
   timestamp: LATER,
 });
 const LAST: SignedStep = { ...at(100n, 2, "prevote"), root: A, timestamp: TIME };
-const SIGNED: TendermintRecord = { last: LAST };
-const UNRECEIPTED: TendermintRecord = { last: unreceipted(LAST) };
-const WITHOUT_ROOT: TendermintRecord = { last: withoutRoot(LAST) };
+const SIGNED: TendermintRecord = { reserved: null, last: LAST };
+const UNRECEIPTED: TendermintRecord = { reserved: null, last: unreceipted(LAST) };
+const WITHOUT_ROOT: TendermintRecord = { reserved: null, last: withoutRoot(LAST) };
 const EMPTY = tendermintRule.empty;
 
 function verdictOf(
@@ -95,7 +95,7 @@ test("at one step only what was signed there is signed again", () => {
       [withoutRoot(last), new Uint8Array(32), "GUARD_STEP_DOUBLE"],
     ];
     for (const [record, root, expected] of rows) {
-      assert.equal(verdictOf({ last: record }, asked, root), expected, step);
+      assert.equal(verdictOf({ reserved: null, last: record }, asked, root), expected, step);
     }
   }
 });
@@ -110,7 +110,10 @@ test("what is approved becomes the record, with its own time", () => {
   const asked = claim(100n, 2, "precommit");
   for (const record of [EMPTY, SIGNED, UNRECEIPTED, WITHOUT_ROOT]) {
     const verdict = tendermintRule.decide(record, asked, B, NO_FLOOR);
-    assert.deepEqual(verdict, { kind: "approve", record: { last: { ...asked, root: B } } });
+    assert.deepEqual(verdict, {
+      kind: "approve",
+      record: { reserved: null, last: { ...asked, root: B } },
+    });
   }
 });
 
@@ -161,7 +164,7 @@ test("a refusal says what was asked for, and what it was held against", () => {
 });
 
 test("a later place is a successor, and at one place a root may be forgotten, not exchanged", () => {
-  const other = { last: { ...LAST, root: B } };
+  const other = { reserved: null, last: { ...LAST, root: B } };
   const rows: readonly (readonly [TendermintRecord, TendermintRecord, boolean])[] = [
     [EMPTY, EMPTY, true],
     [EMPTY, SIGNED, true],
@@ -173,13 +176,13 @@ test("a later place is a successor, and at one place a root may be forgotten, no
     [SIGNED, WITHOUT_ROOT, true],
     [WITHOUT_ROOT, SIGNED, false],
     [WITHOUT_ROOT, WITHOUT_ROOT, true],
-    [SIGNED, { last: { ...LAST, timestamp: LATER } }, true],
-    [SIGNED, { last: { ...LAST, step: "precommit", root: B } }, true],
-    [SIGNED, { last: { ...LAST, step: "proposal" } }, false],
-    [SIGNED, { last: { ...LAST, round: 3, step: "proposal" } }, true],
-    [SIGNED, { last: { ...LAST, round: 1, step: "precommit" } }, false],
-    [SIGNED, { last: { ...LAST, height: 101n, round: 0 } }, true],
-    [SIGNED, { last: { ...LAST, height: 99n, round: 9 } }, false],
+    [SIGNED, { reserved: null, last: { ...LAST, timestamp: LATER } }, true],
+    [SIGNED, { reserved: null, last: { ...LAST, step: "precommit", root: B } }, true],
+    [SIGNED, { reserved: null, last: { ...LAST, step: "proposal" } }, false],
+    [SIGNED, { reserved: null, last: { ...LAST, round: 3, step: "proposal" } }, true],
+    [SIGNED, { reserved: null, last: { ...LAST, round: 1, step: "precommit" } }, false],
+    [SIGNED, { reserved: null, last: { ...LAST, height: 101n, round: 0 } }, true],
+    [SIGNED, { reserved: null, last: { ...LAST, height: 99n, round: 9 } }, false],
   ];
   for (const [earlier, later, expected] of rows) {
     assert.equal(tendermintRule.isSuccessor(earlier, later), expected);
@@ -187,10 +190,13 @@ test("a later place is a successor, and at one place a root may be forgotten, no
 });
 
 test("a join is the later place, and what only memory has says that it lacks its receipt", () => {
-  const later: TendermintRecord = { last: { ...LAST, step: "precommit", root: B } };
-  const other: TendermintRecord = { last: { ...LAST, root: B } };
-  const timed: TendermintRecord = { last: { ...LAST, timestamp: LATER } };
-  const laterBare: TendermintRecord = { last: withoutRoot(at(100n, 3, "proposal")) };
+  const later: TendermintRecord = { reserved: null, last: { ...LAST, step: "precommit", root: B } };
+  const other: TendermintRecord = { reserved: null, last: { ...LAST, root: B } };
+  const timed: TendermintRecord = { reserved: null, last: { ...LAST, timestamp: LATER } };
+  const laterBare: TendermintRecord = {
+    reserved: null,
+    last: withoutRoot(at(100n, 3, "proposal")),
+  };
   const rows: readonly (readonly [TendermintRecord, TendermintRecord, TendermintRecord])[] = [
     // raised, stored, joined
     [EMPTY, EMPTY, EMPTY],
@@ -199,7 +205,11 @@ test("a join is the later place, and what only memory has says that it lacks its
     [SIGNED, EMPTY, UNRECEIPTED],
     [WITHOUT_ROOT, EMPTY, WITHOUT_ROOT],
     [SIGNED, later, later],
-    [later, SIGNED, { last: { ...LAST, step: "precommit", root: B, isUnreceipted: true } }],
+    [
+      later,
+      SIGNED,
+      { reserved: null, last: { ...LAST, step: "precommit", root: B, isUnreceipted: true } },
+    ],
     [laterBare, SIGNED, laterBare],
     [SIGNED, SIGNED, SIGNED],
     [UNRECEIPTED, SIGNED, SIGNED],
@@ -217,8 +227,13 @@ test("a join is the later place, and what only memory has says that it lacks its
 test("a vote states the time of its record, and a proposal its own", () => {
   const rows: readonly (readonly [TendermintRecord, TendermintClaim, Uint8Array, unknown])[] = [
     [SIGNED, claim(100n, 2, "prevote"), A, TIME],
-    [{ last: { ...LAST, step: "precommit" } }, claim(100n, 2, "precommit"), A, TIME],
-    [{ last: { ...LAST, step: "proposal" } }, claim(100n, 2, "proposal"), A, LATER],
+    [
+      { reserved: null, last: { ...LAST, step: "precommit" } },
+      claim(100n, 2, "precommit"),
+      A,
+      TIME,
+    ],
+    [{ reserved: null, last: { ...LAST, step: "proposal" } }, claim(100n, 2, "proposal"), A, LATER],
     // By a record of something else nothing is signed.
     [EMPTY, claim(100n, 2, "prevote"), A, null],
     [SIGNED, claim(100n, 2, "prevote"), B, null],
@@ -227,10 +242,10 @@ test("a vote states the time of its record, and a proposal its own", () => {
     [SIGNED, claim(100n, 2, "proposal"), A, null],
     [SIGNED, claim(100n, 3, "prevote"), A, null],
     [SIGNED, claim(101n, 2, "prevote"), A, null],
-    [{ last: { ...LAST, step: "proposal" } }, claim(100n, 2, "proposal"), B, null],
+    [{ reserved: null, last: { ...LAST, step: "proposal" } }, claim(100n, 2, "proposal"), B, null],
   ];
   for (const [record, asked, root, expected] of rows) {
-    assert.deepEqual(timeToSign(record, asked, root), expected);
+    assert.deepEqual(timeToSign(record.last, asked, root), expected);
   }
 });
 
@@ -238,7 +253,7 @@ test("what was just approved is signed with the time that was asked for", () => 
   const asked = claim(100n, 2, "precommit");
   const verdict = tendermintRule.decide(SIGNED, asked, B, NO_FLOOR);
   assert(verdict.kind === "approve");
-  assert.deepEqual(timeToSign(verdict.record, asked, B), LATER);
+  assert.deepEqual(timeToSign(verdict.record.last, asked, B), LATER);
 });
 
 test("heights up to the maximum are signed, and none above it", () => {
@@ -247,4 +262,42 @@ test("heights up to the maximum are signed, and none above it", () => {
   assert.equal(decideMaxHeight(101n, asked), null);
   assert.equal(decideMaxHeight(100n, asked), null);
   assert.deepEqual(decideMaxHeight(99n, asked), { code: "MAX_HEIGHT", detail: [100n, 99n] });
+});
+
+test("whoever writes before it signs refuses every height that is reserved", () => {
+  const holder = new Uint8Array(16).fill(1);
+  const reserved = { height: 105n, holder };
+  const rows: readonly (readonly [TendermintClaim, Uint8Array, string])[] = [
+    [claim(100n, 2, "prevote"), A, "GUARD_RESERVED"],
+    [claim(100n, 2, "precommit"), A, "GUARD_RESERVED"],
+    [claim(105n, ROUND_MAX, "precommit"), A, "GUARD_RESERVED"],
+    [claim(106n, 0, "proposal"), A, "approve"],
+    [claim(99n, 0, "proposal"), A, "GUARD_HEIGHT_BELOW"],
+    [claim(100n, 2, "prevote"), B, "GUARD_STEP_DOUBLE"],
+  ];
+  for (const [asked, root, expected] of rows) {
+    assert.equal(verdictOf({ reserved, last: LAST }, asked, root), expected);
+  }
+  assert.equal(
+    verdictOf({ reserved, last: null }, claim(105n, 0, "proposal"), A),
+    "GUARD_RESERVED",
+  );
+  const verdict = tendermintRule.decide(
+    { reserved, last: LAST },
+    claim(106n, 0, "prevote"),
+    A,
+    NO_FLOOR,
+  );
+  assert(verdict.kind === "approve");
+  assert.deepEqual(verdict.record.reserved, null);
+});
+
+test("a reservation is no signature: it may be given back, and joins as the store has it", () => {
+  const reserved = { height: 105n, holder: new Uint8Array(16).fill(1) };
+  const held: TendermintRecord = { reserved, last: LAST };
+  assert(tendermintRule.isSuccessor(held, SIGNED));
+  assert(tendermintRule.isSuccessor(SIGNED, held));
+  assert(!tendermintRule.isSuccessor(held, { reserved, last: null }));
+  assert.deepEqual(tendermintRule.join(held, SIGNED), SIGNED);
+  assert.deepEqual(tendermintRule.join(SIGNED, held), held);
 });

@@ -1,0 +1,196 @@
+// One key whose signatures do not wait for the store, because heights are reserved ahead: what was
+// signed is kept in memory, and written behind with its receipts. It must never let anything be
+// signed that no durable reservation of this boot covers, nor after it has given one back.
+
+import { type Refusal, refusal } from "../../shared/errors.ts";
+import { invariant } from "../../shared/invariant.ts";
+import { RECEIPT_SIGNED_COUNT_MAX, UNRECEIPTED_COUNT_MAX } from "../../shared/limits.ts";
+import { err, ok, type Result } from "../../shared/result.ts";
+import type { SignedStep, TendermintRecord } from "../core/chains/tendermint/consensus-record.ts";
+import { type TendermintClaim, timeToSign } from "../core/chains/tendermint/consensus-rule.ts";
+import { comparePositions } from "../core/chains/tendermint/position.ts";
+import {
+  decideHeld,
+  giveBack,
+  type Held,
+  type HeldVerdict,
+  type HeldWish,
+  heldHeight,
+  reservedUpTo,
+  reserveNext,
+} from "../core/chains/tendermint/reservation.ts";
+import type { Timestamp } from "../core/chains/tendermint/timestamp.ts";
+import type { Act, Receipt } from "../state/record-codec.ts";
+import type { TendermintAccount } from "./tendermint-accounts.ts";
+
+/** A signature that was made, and is not known to be in the store's history. */
+type Unwritten = { readonly step: SignedStep; readonly receipt: Receipt };
+type Change = (record: TendermintRecord, signed: SignedStep | null) => TendermintRecord | null;
+
+const TRY_COUNT_MAX = 4;
+const DONE: Result<null, Refusal> = ok(null);
+
+export class KeyReservation {
+  readonly #account: TendermintAccount;
+  readonly #heightCount: number;
+  /** Trusted time, null when it is too old. */
+  readonly #nowMs: () => number | null;
+  #held: Held;
+  readonly #unwritten: Unwritten[] = [];
+  /** What is to be reserved with the next write. */
+  #next: HeldWish["next"] = null;
+  #writing: Promise<Result<null, Refusal>> | null = null;
+
+  constructor(
+    account: TendermintAccount,
+    heightCount: number,
+    holder: Uint8Array,
+    nowMs: () => number | null,
+  ) {
+    this.#account = account;
+    this.#heightCount = heightCount;
+    this.#nowMs = nowMs;
+    this.#held = { holder, last: null, isClosed: false };
+  }
+
+  /** Answers the time that the signature has to state, once it may be made. */
+  async record(
+    claim: TendermintClaim,
+    root: Uint8Array,
+    receipt: Receipt,
+  ): Promise<Result<Timestamp, Refusal>> {
+    let isRead = false;
+    for (let tries = 0; tries < TRY_COUNT_MAX; tries += 1) {
+      const verdict = this.#decide(claim, root);
+      switch (verdict.kind) {
+        case "refuse":
+          return err(verdict.refusal);
+        case "sign":
+          return ok(this.#sign(verdict, claim, root, receipt));
+        case "reserved": {
+          if (isRead) return err(verdict.refusal);
+          isRead = true;
+          const read = await this.#account.ledger.reread(this.#account);
+          if (!read.ok) return read;
+          break;
+        }
+        case "reserve": {
+          this.#wish(claim.height);
+          const written = await this.#write();
+          if (!written.ok) return written;
+        }
+      }
+    }
+    return err(refusal("STATE_CONFLICT"));
+  }
+
+  /** Signs nothing more, and lets others go on at once. What fails leaves the heights reserved. */
+  async giveBack(): Promise<void> {
+    this.#held = { ...this.#held, isClosed: true };
+    await this.#writing;
+    while (this.#unwritten.length > RECEIPT_SIGNED_COUNT_MAX) {
+      const written = await this.#write();
+      if (!written.ok) return;
+    }
+    await this.#writePage("giveback", (record, signed) => giveBack(this.#held, record, signed));
+  }
+
+  #decide(claim: TendermintClaim, root: Uint8Array): HeldVerdict {
+    const { entry, floor } = this.#account;
+    const { fault, durable, raised } = entry;
+    if (fault !== null) return { kind: "refuse", refusal: refusal(fault) };
+    if (durable === null || raised === null) {
+      // As with any key: another enclave may give it its first record.
+      return { kind: "reserved", refusal: refusal("STATE_MISSING") };
+    }
+    if (raised.isRetired) return { kind: "refuse", refusal: refusal("KEY_RETIRED") };
+    invariant(floor !== null, "a key that signs has a floor");
+    const verdict = decideHeld(this.#held, durable.record, raised.record, claim, root, floor);
+    const isFull = this.#unwritten.length >= UNRECEIPTED_COUNT_MAX;
+    return verdict.kind === "sign" && isFull ? { kind: "reserve" } : verdict;
+  }
+
+  #sign(
+    { last, isRepeat }: Extract<HeldVerdict, { readonly kind: "sign" }>,
+    claim: TendermintClaim,
+    root: Uint8Array,
+    receipt: Receipt,
+  ): Timestamp {
+    this.#held = { ...this.#held, last };
+    if (!isRepeat && last !== null) this.#unwritten.push({ step: last, receipt });
+    this.#wish(claim.height);
+    // Nobody waits for it. When it fails, the next signature tries again.
+    if (this.#unwritten.length > 0 || this.#next !== null) void this.#write();
+    const time = timeToSign(last, claim, root);
+    invariant(time !== null, "what is signed is the last step");
+    return time;
+  }
+
+  /** Half of what was reserved is left when more is asked for. */
+  #wish(height: bigint): void {
+    const { durable } = this.#account.entry;
+    const upTo = durable === null ? null : heldHeight(this.#held, durable.record);
+    const { maxHeight } = this.#account.policy;
+    const isAhead =
+      upTo !== null && upTo >= reservedUpTo(height, BigInt(this.#heightCount >> 1) + 1n, maxHeight);
+    if (isAhead) return;
+    const wished = reservedUpTo(height, BigInt(this.#heightCount), maxHeight);
+    if (this.#next === null || this.#next.asked < height)
+      this.#next = { asked: height, upTo: wished };
+  }
+
+  /** One at a time; whoever comes while it is under way waits for that one, and decides again. */
+  #write(): Promise<Result<null, Refusal>> {
+    this.#writing ??= this.#writeNext().then((written) => {
+      this.#writing = null;
+      const hasMore = this.#unwritten.length > 0 && !this.#held.isClosed;
+      if (written.ok && hasMore) void this.#write();
+      return written;
+    });
+    return this.#writing;
+  }
+
+  async #writeNext(): Promise<Result<null, Refusal>> {
+    const next = this.#held.isClosed ? null : this.#next;
+    const written = await this.#writePage("reserve", (record, signed) =>
+      reserveNext(this.#held, record, { signed, next }),
+    );
+    if (written.ok && this.#next === next) this.#next = null;
+    return written;
+  }
+
+  /** One write, with the receipts of what was signed first. */
+  async #writePage(kind: Act, change: Change): Promise<Result<null, Refusal>> {
+    const { ledger, entry } = this.#account;
+    const timeMs = this.#nowMs();
+    if (timeMs === null) return err(refusal("TIME_STALE"));
+    if (entry.isStale) {
+      const read = await ledger.reread(this.#account);
+      if (!read.ok) return read;
+      this.#dropWritten();
+    }
+    const page = this.#unwritten.slice(0, RECEIPT_SIGNED_COUNT_MAX);
+    const signed = page.at(-1)?.step ?? null;
+    let isWritten = false;
+    const receipt = { kind, signed: page.map((line) => line.receipt), timeMs };
+    const amended = await ledger.amend(this.#account, receipt, (record) => {
+      const next = record === null ? null : change(record, signed);
+      isWritten = next !== null;
+      return next === null ? null : { record: next, isRetired: false };
+    });
+    if (!amended.ok) return amended;
+    if (isWritten) this.#unwritten.splice(0, page.length);
+    return DONE;
+  }
+
+  /** An earlier write, of which nothing was heard, may have been made: then its receipts were. */
+  #dropWritten(): void {
+    const { durable } = this.#account.entry;
+    const last = durable?.record.last ?? null;
+    const isOurs = durable !== null && heldHeight(this.#held, durable.record) !== null;
+    // No act of the operators states a root.
+    if (!isOurs || last === null || last.root === null) return;
+    const first = this.#unwritten.findIndex(({ step }) => comparePositions(step, last) > 0);
+    this.#unwritten.splice(0, first === -1 ? this.#unwritten.length : first);
+  }
+}
