@@ -12,17 +12,14 @@ import {
   verify as verifyMessage,
 } from "node:crypto";
 import { concatBytes } from "../../shared/bytes/compare.ts";
+import { pkcs8Head, spkiHead } from "../../shared/bytes/key-head.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { SCHEMES, SECRET_KEY_BYTES } from "../../shared/scheme.ts";
 import type { MessageSignature, MessageSigner } from "./message-signer.ts";
 import { allocateSecret, wipe } from "./secret.ts";
 
-/** SEQUENCE { OBJECT IDENTIFIER id-Ed25519 } (RFC 8410 §3). */
-const ALGORITHM = [0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70] as const;
-/** OneAsymmetricKey up to the seed (RFC 8410 §7). */
-const PKCS8_HEAD = Uint8Array.of(0x30, 0x2e, 0x02, 0x01, 0, ...ALGORITHM, 0x04, 0x22, 0x04, 0x20);
-/** SubjectPublicKeyInfo up to the key (RFC 8410 §4). */
-const SPKI_HEAD = Uint8Array.of(0x30, 0x2a, ...ALGORITHM, 0x03, 0x21, 0);
+const PKCS8_HEAD = pkcs8Head("ed25519");
+const SPKI_HEAD = spkiHead("ed25519");
 
 export const ED25519: MessageSignature = { open, verify: verifyEd25519, canLeakKey: true };
 

@@ -12,6 +12,7 @@ import {
 } from "node:crypto";
 import { open, readFile } from "node:fs/promises";
 import { encodeHex } from "../../shared/bytes/hex.ts";
+import { pkcs8Head } from "../../shared/bytes/key-head.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 
@@ -28,8 +29,6 @@ const SEED_BYTES = 32;
 const NODE_ID_BYTES = 20;
 const FILE_BYTES_MAX = 1024;
 const FILE_MODE = 0o600;
-/** RFC 8410 §7: a PKCS #8 head of an Ed25519 key, before its seed. */
-const PKCS8_HEAD = Buffer.from("302e020100300506032b657004220420", "hex");
 
 export async function readIdentity(path: string): Promise<Identified> {
   let bytes: Buffer;
@@ -67,7 +66,7 @@ export async function makeIdentity(path: string): Promise<Identified> {
 
 /** `seed` has 32 bytes, and may be overwritten afterwards. */
 export function identityOfSeed(seed: Uint8Array): PrivvalIdentity {
-  const pkcs8 = Buffer.concat([PKCS8_HEAD, seed]);
+  const pkcs8 = Buffer.concat([pkcs8Head("ed25519"), seed]);
   const privateKey = createPrivateKey({ key: pkcs8, format: "der", type: "pkcs8" });
   pkcs8.fill(0);
   const publicKey = rawPublicKey(createPublicKey(privateKey));

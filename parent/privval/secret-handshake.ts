@@ -17,6 +17,7 @@ import {
   isEqualBytes,
   isZeroBytes,
 } from "../../shared/bytes/compare.ts";
+import { type Curve25519Kind, spkiHead } from "../../shared/bytes/key-head.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { Transcript } from "./merlin.ts";
@@ -44,10 +45,6 @@ const AUTH_HEAD = Uint8Array.of(0x66, 0x0a, 0x22, 0x0a, KEY_BYTES);
 const AUTH_SIGNATURE_HEAD = Uint8Array.of(0x12, SIGNATURE_BYTES);
 const AUTH_SIGNATURE_AT = AUTH_HEAD.length + KEY_BYTES;
 export const AUTH_BYTES = AUTH_SIGNATURE_AT + AUTH_SIGNATURE_HEAD.length + SIGNATURE_BYTES;
-
-/** RFC 8410 §4: heads of SubjectPublicKeyInfo, before the raw key. */
-const X25519_HEAD = Buffer.from("302a300506032b656e032100", "hex");
-const ED25519_HEAD = Buffer.from("302a300506032b6570032100", "hex");
 
 const TRANSCRIPT = "TENDERMINT_SECRET_CONNECTION_TRANSCRIPT_HASH";
 const KEY_INFO = "TENDERMINT_SECRET_CONNECTION_KEY_AND_CHALLENGE_GEN";
@@ -98,7 +95,7 @@ export function deriveSecrets(
 /** Null for a key of low order, which makes the same secret with every other (step 3). */
 function agree(privateKey: KeyObject, remotePublicKey: Uint8Array): Buffer | null {
   try {
-    const publicKey = publicKeyOf(X25519_HEAD, remotePublicKey);
+    const publicKey = publicKeyOf("x25519", remotePublicKey);
     const shared = diffieHellman({ privateKey, publicKey });
     return isZeroBytes(shared) ? null : shared;
   } catch {
@@ -121,15 +118,16 @@ export function verifyAuth(message: Uint8Array, challenge: Uint8Array): Handshak
   const publicKey = message.slice(AUTH_HEAD.length, AUTH_SIGNATURE_AT);
   const signature = message.subarray(AUTH_SIGNATURE_AT + AUTH_SIGNATURE_HEAD.length);
   try {
-    const isSigned = verify(null, challenge, publicKeyOf(ED25519_HEAD, publicKey), signature);
+    const isSigned = verify(null, challenge, publicKeyOf("ed25519", publicKey), signature);
     return isSigned ? ok(publicKey) : refused();
   } catch {
     return refused();
   }
 }
 
-function publicKeyOf(head: Buffer, raw: Uint8Array): KeyObject {
-  return createPublicKey({ key: Buffer.concat([head, raw]), format: "der", type: "spki" });
+function publicKeyOf(kind: Curve25519Kind, raw: Uint8Array): KeyObject {
+  const key = Buffer.concat([spkiHead(kind), raw]);
+  return createPublicKey({ key, format: "der", type: "spki" });
 }
 
 function hasAt(message: Uint8Array, at: number, part: Uint8Array): boolean {

@@ -32,7 +32,7 @@ export async function bringUpConsensus(
   stops: Stops,
 ): Promise<ConsensusSigner> {
   prepareIdentities(layout);
-  prepareIdentityFile(layout);
+  await prepareIdentityFile(layout);
   const publicKey = prepareValidatorKey(layout);
   const table = options.state === "dynamodb" ? await bringUpTable(layout, stops) : null;
   const manifest = prepareConsensusManifest(layout, options, publicKey, table?.state ?? null);

@@ -2,18 +2,18 @@
 // `cometbft init` writes it, and the identity that the parent shows its nodes. For local use: a key
 // of a real validator is made offline.
 
-import { createHash, createPrivateKey, createPublicKey, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { TendermintManifest } from "../../enclave/core/manifest.ts";
-import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
+import { identityOfSeed, makeIdentity } from "../../parent/privval/privval-identity.ts";
+import { encodeHex, encodePrefixedHex } from "../../shared/bytes/hex.ts";
+import { validatorAddressOf } from "../cli/validator-address.ts";
 import type { JsonObject } from "./json-fields.ts";
 import type { Layout } from "./layout.ts";
 import type { StartOptions } from "./options.ts";
 import { openManifest, otherFamily } from "./setup.ts";
 
 export const LOCAL_CHAIN_ID = "redoubt-local-1";
-/** PKCS#8 of an Ed25519 key up to the seed itself (RFC 8410 §7). */
-const ED25519_PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
 
 /** The public key of the validator's key file, which is made when there is none. */
 export function prepareValidatorKey({ validatorKey }: Layout): Uint8Array {
@@ -27,23 +27,23 @@ export function prepareValidatorKey({ validatorKey }: Layout): Uint8Array {
 }
 
 function keyFileOf(seed: Buffer): JsonObject {
-  const key = Buffer.concat([ED25519_PKCS8, seed]);
-  const secret = createPrivateKey({ key, format: "der", type: "pkcs8" });
-  const spki = createPublicKey(secret).export({ format: "der", type: "spki" });
-  const publicKey = spki.subarray(-32);
-  const address = createHash("sha256").update(publicKey).digest("hex").slice(0, 40);
-  const value = Buffer.concat([seed, publicKey]).toString("base64");
+  const { publicKey } = identityOfSeed(seed);
   return {
-    address: address.toUpperCase(),
-    pub_key: { type: "tendermint/PubKeyEd25519", value: publicKey.toString("base64") },
-    priv_key: { type: "tendermint/PrivKeyEd25519", value },
+    address: encodeHex(validatorAddressOf("ed25519", publicKey)).toUpperCase(),
+    pub_key: { type: "tendermint/PubKeyEd25519", value: base64Of(publicKey) },
+    priv_key: { type: "tendermint/PrivKeyEd25519", value: base64Of(seed, publicKey) },
   };
 }
 
+function base64Of(...parts: readonly Uint8Array[]): string {
+  return Buffer.concat(parts).toString("base64");
+}
+
 /** tmkms's `kms-identity.key`. */
-export function prepareIdentityFile({ identityFile }: Layout): void {
+export async function prepareIdentityFile({ identityFile }: Layout): Promise<void> {
   if (existsSync(identityFile)) return;
-  writeFileSync(identityFile, `${randomBytes(32).toString("base64")}\n`, { mode: 0o600 });
+  const made = await makeIdentity(identityFile);
+  if (!made.ok) throw new Error(`${identityFile} can't be made`);
 }
 
 export function prepareConsensusManifest(

@@ -3,7 +3,7 @@
 // connection as it is, a killed enclave, a manifest that KMS does not know, and the attestation
 // document. Each line is a check; the tour fails when one does.
 
-import { createPublicKey, verify } from "node:crypto";
+import { verifyEd25519 } from "../../enclave/keys/ed25519.ts";
 import { concatBytes, isEqualBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import {
@@ -30,7 +30,6 @@ import {
 import { argumentsOf } from "./program.ts";
 import { tamperedManifestOutcome } from "./tampered-manifest.ts";
 
-const ED25519_SPKI = Buffer.from("302a300506032b6570032100", "hex");
 const RECOVERY_MS = 30_000;
 const RETRY_MS = 200;
 
@@ -182,9 +181,7 @@ export class ConsensusTour {
   }
 
   #isSigned(bytes: Uint8Array, signature: Uint8Array): boolean {
-    const der = Buffer.concat([ED25519_SPKI, this.#parts.publicKey]);
-    const key = createPublicKey({ key: der, format: "der", type: "spki" });
-    return signature.length === 64 && verify(null, bytes, key, signature);
+    return verifyEd25519(this.#parts.publicKey, bytes, signature);
   }
 
   #check(what: string, isRight: boolean, detail: string): void {

@@ -7,17 +7,15 @@ import {
   rawPublicKey,
 } from "../../parent/privval/privval-identity.ts";
 import type { EphemeralKey } from "../../parent/privval/secret-handshake.ts";
+import { pkcs8Head } from "../../shared/bytes/key-head.ts";
 
 export type SecretSide = {
   readonly identity: PrivvalIdentity;
   readonly ephemeral: EphemeralKey;
 };
 
-/** RFC 8410 §7. */
-const X25519_PKCS8_HEAD = "302e020100300506032b656e04220420";
-
 function sideOf(seedHex: string, ephemeralHex: string): SecretSide {
-  const key = Buffer.from(X25519_PKCS8_HEAD + ephemeralHex, "hex");
+  const key = Buffer.concat([pkcs8Head("x25519"), Buffer.from(ephemeralHex, "hex")]);
   const privateKey = createPrivateKey({ key, format: "der", type: "pkcs8" });
   return {
     identity: identityOfSeed(Buffer.from(seedHex, "hex")),
