@@ -14,6 +14,12 @@ const DYNAMO = [`${STATE}/dynamo-store.test.ts`, HISTORIES];
 
 export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/core/guard.ts": [`${CORE}/guard.test.ts`, `${STATE}/ledger.test.ts`, HISTORIES],
+  "enclave/core/signed-root.ts": [
+    `${CORE}/chains/ethereum/slashing-rule.test.ts`,
+    `${CORE}/chains/tendermint/consensus-rule.test.ts`,
+    ORACLE,
+    CONSENSUS_ORACLE,
+  ],
   "enclave/core/chains/ethereum/slashing-rule.ts": [
     `${CORE}/chains/ethereum/slashing-rule.test.ts`,
     `${CORE}/chains/ethereum/slashing-record.test.ts`,

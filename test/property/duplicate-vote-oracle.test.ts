@@ -10,7 +10,6 @@ import {
   type SignedStep,
   type TendermintFloor,
   type TendermintRecord,
-  unreceipted,
 } from "../../enclave/core/chains/tendermint/consensus-record.ts";
 import {
   type TendermintClaim,
@@ -18,6 +17,7 @@ import {
   timeToSign,
 } from "../../enclave/core/chains/tendermint/consensus-rule.ts";
 import { parsePrivvalMessage } from "../../enclave/core/chains/tendermint/privval-message.ts";
+import { unreceipted } from "../../enclave/core/signed-root.ts";
 import {
   describeMessage,
   isDuplicate,

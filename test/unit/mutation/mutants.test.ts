@@ -31,7 +31,7 @@ test("boundaries, conditions, conjunctions, constants, codes, statements and blo
   for (const name of [
     "decideBlock: slot < block.slot -> (slot >= block.slot)",
     "decideBlock: slot < floor.slot -> true",
-    "isSameRoot: a !== null && b !== null -> (b !== null)",
+    "decideBlock: block !== null && slot < block.slot -> (slot < block.slot)",
     "BODY_BYTES: 89 -> (88)",
     "NO_FLOOR.slot: 0n -> (-1n)",
     'decideVote: "GUARD_VOTE_DOUBLE" -> "STATE_MISSING"',

@@ -5,17 +5,9 @@
 import { isEqualBytes } from "../../../../shared/bytes/compare.ts";
 import { refusal } from "../../../../shared/errors.ts";
 import type { Rule, Verdict } from "../../rule.ts";
+import { isRootSuccessor, isSameRoot, type SignedRoot, unreceipted } from "../../signed-root.ts";
 import type { EthereumClaim } from "./operation.ts";
 
-type SignedRoot = {
-  /** Null when a floor came from an import: then nothing at that height is repeated. */
-  readonly root: Uint8Array | null;
-  /**
-   * The root's own write was not seen to be done, and that of something else brought it here: it is
-   * written once more, with its receipt, before it is released.
-   */
-  readonly isUnreceipted?: true;
-};
 export type SignedBlock = SignedRoot & { readonly slot: bigint };
 export type SignedVote = SignedRoot & { readonly source: bigint; readonly target: bigint };
 
@@ -111,11 +103,6 @@ function decideVote(
   return { kind: "approve", record: { block: record.block, vote: { source, target, root } } };
 }
 
-/** An unknown root is the same as none. */
-function isSameRoot(a: Uint8Array | null, b: Uint8Array | null): boolean {
-  return a !== null && b !== null && isEqualBytes(a, b);
-}
-
 function refuse(why: ReturnType<typeof refusal>): EthereumVerdict {
   return { kind: "refuse", refusal: why };
 }
@@ -138,11 +125,6 @@ function isVoteSuccessor(earlier: SignedVote | null, later: SignedVote | null): 
   return later.target > earlier.target || isRootSuccessor(earlier.root, later.root);
 }
 
-/** At one height a root may be forgotten, which refuses more; it may not become another. */
-function isRootSuccessor(earlier: Uint8Array | null, later: Uint8Array | null): boolean {
-  return later === null || isSameRoot(earlier, later);
-}
-
 function joinBlocks(raised: SignedBlock | null, stored: SignedBlock | null): SignedBlock | null {
   if (raised === null) return stored;
   if (stored === null || raised.slot > stored.slot) return unreceipted(raised);
@@ -158,11 +140,6 @@ function joinVotes(raised: SignedVote | null, stored: SignedVote | null): Signed
   if (raised.target > stored.target) return { ...unreceipted(raised), source };
   const isIn = raised.target < stored.target || isSameRoot(raised.root, stored.root);
   return isIn ? { ...stored, source } : { source, target: stored.target, root: null };
-}
-
-/** What the store does not state, at least not as its own write left it. */
-function unreceipted<T extends SignedRoot>(signed: T): T {
-  return signed.root === null ? signed : { ...signed, isUnreceipted: true };
 }
 
 /** What an import says was signed; only ever raises. */

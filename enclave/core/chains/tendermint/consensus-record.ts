@@ -3,6 +3,7 @@
 // says where signing went on, not what was signed (docs/decisions/0005-imports-carry-no-roots.md).
 
 import { isEqualBytes } from "../../../../shared/bytes/compare.ts";
+import { type SignedRoot, unreceipted } from "../../signed-root.ts";
 import {
   comparePositions,
   type Position,
@@ -14,17 +15,11 @@ import {
 } from "./position.ts";
 import { isTimestamp, type Timestamp } from "./timestamp.ts";
 
-export type SignedStep = Position & {
-  /** Null when it is unknown, as after an import: then nothing at the position is repeated. */
-  readonly root: Uint8Array | null;
-  /** Of a vote that is repeated: its signature is the same again only with the same time. */
-  readonly timestamp: Timestamp;
-  /**
-   * The root's own write was not seen to be done, and that of something else brought it here: it is
-   * written once more, with its receipt, before it is released.
-   */
-  readonly isUnreceipted?: true;
-};
+export type SignedStep = Position &
+  SignedRoot & {
+    /** Of a vote that is repeated: its signature is the same again only with the same time. */
+    readonly timestamp: Timestamp;
+  };
 
 /** Heights up to `height` that are the holder's, a boot's: only it may have signed there. */
 export type Reservation = { readonly height: bigint; readonly holder: Uint8Array };
@@ -70,11 +65,6 @@ export function maximumOf({ last, reserved }: TendermintRecord): ImportedPositio
   if (reserved === null) return last;
   const end = endOf(reserved);
   return last !== null && comparePositions(last, end) > 0 ? last : end;
-}
-
-/** What the store does not state, at least not as its own write left it. */
-export function unreceipted(signed: SignedStep): SignedStep {
-  return signed.root === null ? signed : { ...signed, isUnreceipted: true };
 }
 
 /** The record after an import: the higher of both. Positions have `isHeight` and `isRound`. */

@@ -3,16 +3,15 @@
 // compare two different steps by their blocks (a prevote of A and a precommit of B in one round are
 // honest, §0.9), and never treat an unknown root as equal to one that is asked for.
 
-import { isEqualBytes } from "../../../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../../../shared/errors.ts";
 import type { Rule, Verdict } from "../../rule.ts";
+import { isRootSuccessor, isSameRoot, unreceipted } from "../../signed-root.ts";
 import {
   encodeTendermintRecord,
   parseTendermintRecord,
   type SignedStep,
   type TendermintFloor,
   type TendermintRecord,
-  unreceipted,
   withoutRoot,
 } from "./consensus-record.ts";
 import { comparePositions, type Position } from "./position.ts";
@@ -91,21 +90,13 @@ function refuse(why: Refusal): { readonly kind: "refuse"; readonly refusal: Refu
   return { kind: "refuse", refusal: why };
 }
 
-/** An unknown root is the same as none. */
-function isSameRoot(a: Uint8Array | null, b: Uint8Array | null): boolean {
-  return a !== null && b !== null && isEqualBytes(a, b);
-}
-
-/**
- * At one position a root may be forgotten, which refuses more; it may not become another. Its time
- * may: two votes that differ in nothing else are no evidence (`types/evidence.go`).
- */
+/** A step's time may become another: votes that differ in nothing else are no evidence. */
 function isStepSuccessor(earlier: SignedStep | null, later: SignedStep | null): boolean {
   if (earlier === null) return true;
   if (later === null) return false;
   const order = comparePositions(later, earlier);
   if (order !== 0) return order > 0;
-  return later.root === null || isSameRoot(earlier.root, later.root);
+  return isRootSuccessor(earlier.root, later.root);
 }
 
 function joinSteps(raised: SignedStep | null, stored: SignedStep | null): SignedStep | null {
