@@ -14,6 +14,11 @@ export const CLIENT_COUNT_MAX = 1024;
 /** One frame between parent and enclave: a body and its envelope. */
 export const FRAME_BYTES_MAX = BODY_BYTES_MAX + 4096;
 
+/** CometBFT's `MaxChainIDLen`. */
+export const CHAIN_ID_BYTES_MAX = 50;
+/** An int64 and an int32 of its messages. */
+export const HEIGHT_MAX = 2n ** 63n - 1n;
+export const ROUND_MAX = 2 ** 31 - 1;
 /** A privval message from a node, which caps nothing that it sends (tendermint.md §1.2). */
 export const PRIVVAL_MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
 /** What every node from v0.34 on reads of an answer; one byte more blocks the connection. */
@@ -45,7 +50,6 @@ export const KEY_COUNT_MAX = 100_000;
 export const BUNDLE_COUNT_MAX = 256;
 /** Chains that one enclave signs for. */
 export const CHAIN_COUNT_MAX = 64;
-/** A bundle of KEY_COUNT_MAX BLS keys is 8.5 MB. */
 /** KEY_COUNT_MAX keys are 8.5 MB of Ethereum's, 13.3 MB of the longest ("bls12381-nul"). */
 export const BUNDLE_BYTES_MAX = 16 * 1024 * 1024;
 export const BUNDLE_HEADER_BYTES_MAX = 8192;

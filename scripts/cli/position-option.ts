@@ -5,10 +5,10 @@ import {
   isHeight,
   isRound,
   type Position,
-  ROUND_MAX,
   STEP_NUMBERS,
   type TendermintStep,
 } from "../../enclave/core/chains/tendermint/position.ts";
+import { ROUND_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 
 const HEIGHT = /^[1-9][0-9]{0,18}$/;

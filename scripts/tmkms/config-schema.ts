@@ -3,14 +3,16 @@
 // field may be a restriction that would be lost on the way.
 
 import { z } from "zod";
+import { isChainId } from "../../enclave/core/chains/tendermint/manifest-part.ts";
+import { isHeight } from "../../enclave/core/chains/tendermint/position.ts";
 import { CHAIN_COUNT_MAX, PRIVVAL_NODE_COUNT_MAX } from "../../shared/limits.ts";
 
 const ENTRY_COUNT_MAX = 256;
 const PATH_LENGTH_MAX = 4096;
 const TEXT_LENGTH_MAX = 4096;
 
-/** As CometBFT and the manifest have it. */
-const chainId = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,49}$/, "expected a chain id");
+/** As the manifest has it. */
+const chainId = z.string().refine(isChainId, "expected a chain id");
 const chainIds = z.array(chainId).min(1).max(CHAIN_COUNT_MAX);
 /** No control characters: the path goes into a command that people paste. */
 const path = z
@@ -27,7 +29,7 @@ const seconds = z.int().min(0).max(65_535);
 const height = z.union([z.string(), z.int()]).transform((value, context): bigint => {
   const digits = String(value);
   const parsed = /^[1-9][0-9]{0,18}$/.test(digits) ? BigInt(digits) : 0n;
-  if (parsed > 0n && parsed < 2n ** 63n) return parsed;
+  if (isHeight(parsed)) return parsed;
   context.addIssue("expected a height from 1 on");
   return z.NEVER;
 });

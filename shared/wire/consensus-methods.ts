@@ -1,10 +1,12 @@
 // What the parent asks of an enclave that signs for Tendermint chains: part of ENCLAVE_METHODS.
 
 import {
+  CHAIN_ID_BYTES_MAX,
   COMMIT_COUNT_MAX,
   PAGE_COUNT_MAX,
   PRIVVAL_ANSWER_BYTES_MAX,
   PRIVVAL_MESSAGE_BYTES_MAX,
+  ROUND_MAX,
 } from "../limits.ts";
 import {
   bytesField,
@@ -19,12 +21,14 @@ import {
 } from "./field.ts";
 import { keyField, method } from "./method.ts";
 
-/** CometBFT's `MaxChainIDLen`. */
-export const chainIdField = textField(50);
-const int32Field = countField(2 ** 31 - 1);
+export const chainIdField = textField(CHAIN_ID_BYTES_MAX);
 
 /** What was signed last, or would be: 1 is a proposal, 2 a prevote, 3 a precommit. */
-const positionField = recordField({ height: u64Field, round: int32Field, step: countField(3) });
+const positionField = recordField({
+  height: u64Field,
+  round: countField(ROUND_MAX),
+  step: countField(3),
+});
 
 /** As `ethereumStateField`, of a Tendermint chain's key. */
 const consensusStateField = recordField({

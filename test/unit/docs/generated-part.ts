@@ -110,7 +110,7 @@ function limitTable(): string {
   const source = readFileSync(join(ROOT, "shared/limits.ts"), "utf8");
   const rows = [...source.matchAll(/^export const (\w+)/gm)].map(([, name = ""]) => [
     `\`${name}\``,
-    limitText(name, Number(values.get(name))),
+    limitText(name, values.get(name)),
   ]);
   return tableOf(["limit", "value"], rows);
 }
@@ -123,7 +123,9 @@ const UNITS: readonly (readonly [part: RegExp, name: string, size: number])[] = 
   [/_MS/, "ms", 1],
 ];
 
-function limitText(name: string, value: number): string {
+function limitText(name: string, value: unknown): string {
+  if (typeof value === "bigint") return value.toLocaleString("en");
+  if (typeof value !== "number") throw new Error(`${name} is no limit`);
   const unit = UNITS.find(([part, , size]) => part.test(name) && value % size === 0);
   if (unit === undefined) return value.toLocaleString("en");
   return `${(value / unit[2]).toLocaleString("en")} ${unit[1]}`;

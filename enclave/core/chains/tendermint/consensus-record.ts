@@ -3,13 +3,13 @@
 // says where signing went on, not what was signed (docs/decisions/0005-imports-carry-no-roots.md).
 
 import { isEqualBytes } from "../../../../shared/bytes/compare.ts";
+import { ROUND_MAX } from "../../../../shared/limits.ts";
 import { type SignedRoot, unreceipted } from "../../signed-root.ts";
 import {
   comparePositions,
   type Position,
   positionAfter,
   positionBefore,
-  ROUND_MAX,
   STEP_NUMBERS,
   stepOfNumber,
 } from "./position.ts";

@@ -7,6 +7,7 @@ import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import { encodeHex } from "../../../../shared/bytes/hex.ts";
 import {
   CHAIN_COUNT_MAX,
+  CHAIN_ID_BYTES_MAX,
   KEY_COUNT_MAX,
   RESERVED_HEIGHT_COUNT_MAX,
 } from "../../../../shared/limits.ts";
@@ -22,6 +23,7 @@ import {
 } from "../../json.ts";
 import { readPublicKey, TENDERMINT_KEY_BYTES } from "../../public-key.ts";
 import type { StateConfig } from "../../state-config.ts";
+import { isHeight } from "./position.ts";
 
 /** What may be signed beside consensus messages (tendermint.md §0.8, §10). */
 export type RawBytesPolicy =
@@ -52,8 +54,6 @@ export type TendermintPart = {
   readonly chainByKey: ReadonlyMap<string, TendermintChain>;
 };
 
-/** CometBFT's `MaxChainIDLen`. */
-const CHAIN_ID_LENGTH_MAX = 50;
 /** As chains have it: what a log line, a file name or a label can't be broken with. */
 const CHAIN_ID = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 const CHAIN_FIELDS = ["chainId", "keys", "maxHeight", "rawBytes", "reservation"] as const;
@@ -61,7 +61,6 @@ const CHAIN_FIELDS = ["chainId", "keys", "maxHeight", "rawBytes", "reservation"]
 const RESERVED_COUNT_MIN = 2;
 const UNIQUE_ID_COUNT_MAX = 64;
 const UNIQUE_ID_LENGTH_MAX = 128;
-const HEIGHT_MAX = 2n ** 63n - 1n;
 const SCOPE_DOMAIN = new TextEncoder().encode("redoubt tendermint chain v1\0");
 const RAW_BYTES_FIELDS = { celestia: ["kind", "uniqueIds"], "sign-bytes": ["kind"] } as const;
 
@@ -94,8 +93,8 @@ function readBootFloor(value: unknown, state: StateConfig): void {
 
 function readChain(value: unknown, at: string): TendermintChain {
   const chain = readExactObject(value, at, CHAIN_FIELDS);
-  const chainId = readText(member(chain, "chainId"), `${at}.chainId`, CHAIN_ID_LENGTH_MAX);
-  if (!CHAIN_ID.test(chainId)) throw new JsonMismatch(`${at}.chainId`);
+  const chainId = readText(member(chain, "chainId"), `${at}.chainId`, CHAIN_ID_BYTES_MAX);
+  if (!isChainId(chainId)) throw new JsonMismatch(`${at}.chainId`);
   const keys = readArray(member(chain, "keys"), `${at}.keys`, KEY_COUNT_MAX).map((key, index) =>
     readPublicKey(key, `${at}.keys[${index}]`, TENDERMINT_KEY_BYTES),
   );
@@ -118,6 +117,11 @@ function readReservation(value: unknown, at: string): number | null {
   return readInteger(heights, `${at}.heights`, RESERVED_COUNT_MIN, RESERVED_HEIGHT_COUNT_MAX);
 }
 
+/** Of what a manifest may name: CometBFT takes any text of this length. */
+export function isChainId(text: string): boolean {
+  return text.length <= CHAIN_ID_BYTES_MAX && CHAIN_ID.test(text);
+}
+
 /** SHA-256 of a domain and the chain id. */
 export function chainScope(chainId: string): Uint8Array {
   return digest(concatBytes(SCOPE_DOMAIN, new TextEncoder().encode(chainId)));
@@ -125,7 +129,7 @@ export function chainScope(chainId: string): Uint8Array {
 
 function readHeight(value: unknown, at: string): bigint {
   const height = readU64(value, at);
-  if (height === 0n || height > HEIGHT_MAX) throw new JsonMismatch(at);
+  if (!isHeight(height)) throw new JsonMismatch(at);
   return height;
 }
 

@@ -1,6 +1,8 @@
 // A place in the consensus of a chain: height, round and step, in that order. It must never order
 // two places in another way than CometBFT's `CheckHRS`: everything that is signed once rests on it.
 
+import { HEIGHT_MAX, ROUND_MAX } from "../../../../shared/limits.ts";
+
 export type TendermintStep = "proposal" | "prevote" | "precommit";
 
 export type Position = {
@@ -8,9 +10,6 @@ export type Position = {
   readonly round: number;
   readonly step: TendermintStep;
 };
-
-export const HEIGHT_MAX = 2n ** 63n - 1n;
-export const ROUND_MAX = 2 ** 31 - 1;
 
 /** As FilePV numbers them, in its state file and in our records. */
 export const STEP_NUMBERS: Readonly<Record<TendermintStep, number>> = {

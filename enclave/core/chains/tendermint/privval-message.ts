@@ -4,7 +4,7 @@
 
 import { bytesIn, numberIn, parseProto } from "../../../../shared/bytes/protobuf.ts";
 import { type Refusal, refusal } from "../../../../shared/errors.ts";
-import { PRIVVAL_MESSAGE_BYTES_MAX } from "../../../../shared/limits.ts";
+import { CHAIN_ID_BYTES_MAX, PRIVVAL_MESSAGE_BYTES_MAX } from "../../../../shared/limits.ts";
 import { openPrivvalMessage, type PrivvalArm } from "../../../../shared/privval.ts";
 import { err, ok, type Result } from "../../../../shared/result.ts";
 import type { RawBytes } from "./canonical.ts";
@@ -33,8 +33,6 @@ export type PrivvalRefusal = VoteRefusal | Refusal<"BODY_OVERSIZE" | "REQUEST_KI
 
 type RequestResult = Result<PrivvalRequest, PrivvalRefusal>;
 
-/** CometBFT's `MaxChainIDLen`. */
-const CHAIN_ID_BYTES_MAX = 50;
 /** Celestia's are shorter than 30 (tendermint.md §10). */
 const UNIQUE_ID_BYTES_MAX = 128;
 const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -6,6 +6,7 @@
 
 import { isEqualBytes } from "../../../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../../../shared/errors.ts";
+import { HEIGHT_MAX } from "../../../../shared/limits.ts";
 import {
   endOf,
   type Reservation,
@@ -15,7 +16,6 @@ import {
   withoutRoot,
 } from "./consensus-record.ts";
 import { decideStep, highestStep, type TendermintClaim } from "./consensus-rule.ts";
-import { HEIGHT_MAX } from "./position.ts";
 
 /** What a signer knows of a key that the store need not know yet. */
 export type Held = {

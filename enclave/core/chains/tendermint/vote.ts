@@ -77,7 +77,7 @@ export function parseVote(bytes: Uint8Array): Result<Vote, VoteRefusal> {
   const validatorAddress = bytesIn(values, 6);
   if (validatorAddress.length > ADDRESS_BYTES_MAX) return malformed("vote.validator_address");
   const validatorIndex = int32In(values, 7);
-  if (validatorIndex === undefined) return malformed("vote.validator_index");
+  if (validatorIndex === undefined || validatorIndex < 0) return malformed("vote.validator_index");
   const extension = bytesIn(values, 9);
   if (extension.length > VOTE_EXTENSION_BYTES_MAX) return malformed("vote.extension");
   const vote: Vote = {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type Position, ROUND_MAX } from "../../../../enclave/core/chains/tendermint/position.ts";
+import type { Position } from "../../../../enclave/core/chains/tendermint/position.ts";
 import {
   encodeSignerState,
   parseSignerState,
@@ -8,6 +8,7 @@ import {
   STATE_FORMATS,
   type StateFormat,
 } from "../../../../scripts/cli/signer-state.ts";
+import { HEIGHT_MAX, ROUND_MAX } from "../../../../shared/limits.ts";
 
 const HASH = "26C0A41F3243C6BCD7AD2DFF8A8D83A71D29D307B5326C227F734A1A512FE47D";
 const BLOCK_ID = `{"hash":"${HASH}","part_set_header":{"total":1,"hash":"${HASH}"}}`;
@@ -203,7 +204,7 @@ describe("encodeSignerState", () => {
     null,
     { height: 1n, round: 0, step: "proposal" },
     { height: 7n, round: 2, step: "prevote" },
-    { height: 2n ** 63n - 1n, round: ROUND_MAX, step: "precommit" },
+    { height: HEIGHT_MAX, round: ROUND_MAX, step: "precommit" },
   ];
 
   it("writes what parseSignerState reads again, without being told the format", () => {

@@ -15,19 +15,18 @@ import {
   recordOfMaxima,
   type SignedStep,
   type TendermintRecord,
-  unreceipted,
   withoutRoot,
 } from "../../../../../../enclave/core/chains/tendermint/consensus-record.ts";
 import { tendermintRule } from "../../../../../../enclave/core/chains/tendermint/consensus-rule.ts";
 import {
   comparePositions,
-  HEIGHT_MAX,
   type Position,
   positionAfter,
-  ROUND_MAX,
   type TendermintStep,
 } from "../../../../../../enclave/core/chains/tendermint/position.ts";
 import { ZERO_TIME } from "../../../../../../enclave/core/chains/tendermint/timestamp.ts";
+import { unreceipted } from "../../../../../../enclave/core/signed-root.ts";
+import { HEIGHT_MAX, ROUND_MAX } from "../../../../../../shared/limits.ts";
 import { fromHex, hexOf, TIME } from "../../../../../fakes/privval-node.ts";
 
 const A = new Uint8Array(32).fill(0xaa);

@@ -5,7 +5,6 @@ import {
   type SignedStep,
   type TendermintFloor,
   type TendermintRecord,
-  unreceipted,
   withoutRoot,
 } from "../../../../../../enclave/core/chains/tendermint/consensus-record.ts";
 import {
@@ -15,11 +14,11 @@ import {
   timeToSign,
 } from "../../../../../../enclave/core/chains/tendermint/consensus-rule.ts";
 import {
-  HEIGHT_MAX,
   type Position,
-  ROUND_MAX,
   type TendermintStep,
 } from "../../../../../../enclave/core/chains/tendermint/position.ts";
+import { unreceipted } from "../../../../../../enclave/core/signed-root.ts";
+import { HEIGHT_MAX, ROUND_MAX } from "../../../../../../shared/limits.ts";
 import { TIME } from "../../../../../fakes/privval-node.ts";
 
 const A = new Uint8Array(32).fill(0xaa);

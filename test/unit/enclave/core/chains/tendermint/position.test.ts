@@ -2,17 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   comparePositions,
-  HEIGHT_MAX,
   isHeight,
   isRound,
   type Position,
   positionAfter,
   positionBefore,
-  ROUND_MAX,
   STEP_NUMBERS,
   stepOfNumber,
   type TendermintStep,
 } from "../../../../../../enclave/core/chains/tendermint/position.ts";
+import { HEIGHT_MAX, ROUND_MAX } from "../../../../../../shared/limits.ts";
 
 const STEPS: readonly TendermintStep[] = ["proposal", "prevote", "precommit"];
 const at = (height: bigint, round: number, step: TendermintStep): Position => ({

@@ -115,7 +115,7 @@ test("an extension goes back while the answer has 10,240 bytes, and is left out 
 
 test("three signatures of the largest scheme leave the answer readable", () => {
   const largest = new Uint8Array(3309).fill(1);
-  const vote = voteOf({ 2: 2n ** 63n - 1n, 3: 2 ** 31 - 1, 6: new Uint8Array(64), 7: -1 });
+  const vote = voteOf({ 2: 2n ** 63n - 1n, 3: 2 ** 31 - 1, 6: new Uint8Array(64), 7: 2 ** 31 - 1 });
   const answer = encodeVoteAnswer(vote, {
     signature: largest,
     extensionSignature: largest,

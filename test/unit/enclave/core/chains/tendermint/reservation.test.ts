@@ -7,11 +7,7 @@ import {
   withoutRoot,
 } from "../../../../../../enclave/core/chains/tendermint/consensus-record.ts";
 import type { TendermintClaim } from "../../../../../../enclave/core/chains/tendermint/consensus-rule.ts";
-import {
-  HEIGHT_MAX,
-  ROUND_MAX,
-  type TendermintStep,
-} from "../../../../../../enclave/core/chains/tendermint/position.ts";
+import type { TendermintStep } from "../../../../../../enclave/core/chains/tendermint/position.ts";
 import {
   decideHeld,
   giveBack,
@@ -20,6 +16,7 @@ import {
   reservedUpTo,
   reserveNext,
 } from "../../../../../../enclave/core/chains/tendermint/reservation.ts";
+import { HEIGHT_MAX, ROUND_MAX } from "../../../../../../shared/limits.ts";
 import { TIME } from "../../../../../fakes/privval-node.ts";
 
 const A = new Uint8Array(32).fill(0xaa);
