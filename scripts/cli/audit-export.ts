@@ -6,12 +6,14 @@ import { open, rename, rm } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as pause } from "node:timers/promises";
 import { chainScope } from "../../enclave/core/chains/tendermint/manifest-part.ts";
-import { type Refusal, refusal } from "../../shared/errors.ts";
-import { err, ok, type Result } from "../../shared/result.ts";
+import type { Refusal } from "../../shared/errors.ts";
+import { ok, type Result } from "../../shared/result.ts";
 import type { LoggedLine } from "../../shared/wire/methods.ts";
 import type { ParentAdmin } from "./admin.ts";
-import { listKeys, pagesOf, showStates } from "./admin-keys.ts";
+import { listKeys, showStates } from "./admin-keys.ts";
 import { encodeLine, type LogHead, type LogLine } from "./audit-log.ts";
+import { type Enclave, readEnclave } from "./chain-family.ts";
+import { showPositions } from "./consensus-keys.ts";
 
 export type LogSource = {
   readonly kind: "parent" | "database";
@@ -37,47 +39,33 @@ export function sourceOfParent(admin: ParentAdmin): LogSource {
 }
 
 async function headsOf(admin: ParentAdmin): Promise<Result<readonly LogHead[], Refusal>> {
-  const status = await admin.call("status", {});
-  if (!status.ok) return status;
-  const { genesisValidatorsRoot, chainIds, phase, storeKind } = status.value;
-  if (genesisValidatorsRoot === null && chainIds.length === 0) {
-    return err(refusal("PHASE_REFUSED", phase));
-  }
+  const enclave = await readEnclave(admin);
+  if (!enclave.ok) return enclave;
   const keys = await listKeys(admin);
   if (!keys.ok) return keys;
-  const states =
-    genesisValidatorsRoot === null
-      ? await showChains(admin, keys.value)
-      : await showNetwork(admin, keys.value, genesisValidatorsRoot);
+  const states = await showHeads(admin, enclave.value, keys.value);
   if (!states.ok) return states;
-  if (storeKind === "dynamodb") await pause(LATE_MS);
+  if (enclave.value.status.storeKind === "dynamodb") await pause(LATE_MS);
   const recorded = states.value.filter(({ hasRecord }) => hasRecord);
   return ok(recorded.map(({ scope, key, seq, head }) => ({ kind: "head", scope, key, seq, head })));
 }
 
 type Stated = Omit<LogHead, "kind"> & { readonly hasRecord: boolean };
 
-/** Every key is of the one network that the manifest names. */
-async function showNetwork(
+/** Every key of Ethereum's is of the one network that the manifest names. */
+async function showHeads(
   admin: ParentAdmin,
-  keys: readonly Uint8Array[],
-  scope: Uint8Array,
-): Promise<Result<readonly Stated[], Refusal>> {
-  const states = await showStates(admin, keys);
-  return states.ok ? ok(states.value.map((state) => ({ ...state, scope }))) : states;
-}
-
-async function showChains(
-  admin: ParentAdmin,
+  enclave: Enclave,
   keys: readonly Uint8Array[],
 ): Promise<Result<readonly Stated[], Refusal>> {
-  const stated: Stated[] = [];
-  for (const page of pagesOf(keys)) {
-    const shown = await admin.call("consensus.show", { keys: page });
-    if (!shown.ok) return shown;
-    stated.push(...shown.value.map((state) => ({ ...state, scope: chainScope(state.chainId) })));
+  if (enclave.family === "ethereum") {
+    const { scope } = enclave;
+    const states = await showStates(admin, keys);
+    return states.ok ? ok(states.value.map((state) => ({ ...state, scope }))) : states;
   }
-  return stated.length === keys.length ? ok(stated) : err(refusal("KEY_UNKNOWN"));
+  const states = await showPositions(admin, keys);
+  if (!states.ok) return states;
+  return ok(states.value.map((state) => ({ ...state, scope: chainScope(state.chainId) })));
 }
 
 /** Throws when the file is no database of ours, or in use. */

@@ -7,7 +7,7 @@ import { encodeAddress } from "../../shared/address.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { KeyFormat, TmkmsConfig, TmkmsValidator } from "./config-schema.ts";
 import { listForeignKeys, listSettings } from "./left-behind.ts";
-import { parseNodeAddress } from "./node-address.ts";
+import { type NodeAddress, parseNodeAddress } from "./node-address.ts";
 
 /** Where a chain's key lies, and in which of the forms that `redoubt seal` opens. */
 export type KeyFile = { readonly kind: "tmkms" | "json"; readonly path: string };
@@ -44,8 +44,10 @@ export function planMigration(
 ): Result<MigrationPlan, readonly string[]> {
   const isMeant = (chainId: string): boolean => only?.has(chainId) ?? true;
   const all = placed(config.chain, "chain").filter(({ id }) => isMeant(id));
-  const validators = placed(config.validator, "validator").filter((v) => isMeant(v.chain_id));
-  const problems = [...chainProblems(all), ...nodeProblems(validators, all, folder)];
+  const validators = placed(config.validator, "validator")
+    .filter((v) => isMeant(v.chain_id))
+    .map((v) => ({ ...v, address: parseNodeAddress(v.addr, folder) }));
+  const problems = [...chainProblems(all), ...nodeProblems(validators, all)];
   const keys = keysByChain(config, folder, isMeant);
   problems.push(...keys.problems);
   const chains = all.flatMap(({ id, key_format: format, state_file: stateFile }) => {
@@ -61,10 +63,9 @@ export function planMigration(
   const left = all.filter(({ id }) => !keys.byChain.has(id));
   return ok({
     chains,
-    nodes: kept.flatMap(({ addr, chain_id: chainId }) => {
-      const address = parseNodeAddress(addr, folder);
-      return address.ok ? [{ chainId, address: address.value }] : [];
-    }),
+    nodes: kept.flatMap(({ address, chain_id: chainId }) =>
+      address.ok ? [{ chainId, address: address.value }] : [],
+    ),
     identityFile: identityOf(kept, folder),
     leftOut: [
       ...left.map(({ at, id }) => `${at} (${id}): softsign has no consensus key for it`),
@@ -88,16 +89,14 @@ function chainProblems(chains: readonly Entry<{ readonly id: string }>[]): reado
 }
 
 function nodeProblems(
-  validators: readonly Entry<TmkmsValidator>[],
+  validators: readonly Entry<TmkmsValidator & { readonly address: NodeAddress }>[],
   chains: readonly { readonly id: string }[],
-  folder: string,
 ): readonly string[] {
   const seen = new Set<string>();
-  return validators.flatMap(({ at, addr, chain_id: chainId, secret_key: secretKey }) => {
+  return validators.flatMap(({ at, address, chain_id: chainId, secret_key: secretKey }) => {
     if (!chains.some(({ id }) => id === chainId)) {
       return [`${at}.chain_id: there is no [[chain]] ${chainId}`];
     }
-    const address = parseNodeAddress(addr, folder);
     if (!address.ok) return [`${at}.addr: expected tcp://[peerid@]host:port or unix://path`];
     // One signer is served at a time: two dialers would take the node from each other for ever.
     const place = encodeAddress(address.place);
