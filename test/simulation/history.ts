@@ -293,7 +293,7 @@ class History<E extends Life, Q, S extends { readonly root: string }> {
     const slots = 3 * SLOTS_PER_EPOCH + Math.max(0, -slotOf(this.#clock.unixMs));
     this.#clock.unixMs += slots * SLOT_MS;
     for (const key of this.#keys) {
-      for (const { requests } of this.#chain.sober(this.#clock.unixMs)) {
+      for (const { requests, contradiction } of this.#chain.sober(this.#clock.unixMs)) {
         const asked = requests.map((request) => this.#ask(key, request));
         await this.#answerAll();
         const answers = await Promise.all(asked);
@@ -301,6 +301,10 @@ class History<E extends Life, Q, S extends { readonly root: string }> {
           answers.every((isSigned) => isSigned),
           `a sober request is signed once the faults have ceased (${[...this.#refusals].join()})`,
         );
+        if (contradiction === null) continue;
+        const opposed = this.#ask(key, contradiction);
+        await this.#answerAll();
+        invariant(!(await opposed), "what contradicts it is refused");
       }
     }
   }
