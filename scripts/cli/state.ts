@@ -79,7 +79,7 @@ type Action = ActionSyntax &
 const FLOOR_HEIGHTS = ["slot", "source", "target", "height", "round", "step"];
 const FLOOR_OPTIONS = ["all", "key", "chain", "dry-run", "yes", ...FLOOR_HEIGHTS];
 
-const ACTIONS: Readonly<Record<string, Action>> = {
+export const ACTIONS: Readonly<Record<string, Action>> = {
   init: { options: ["all", "key"], needsFile: false, needsChoice: true, run: init },
   show: { options: ["key"], needsFile: false, run: show },
   import: {

@@ -4,12 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
 import { parseManifest } from "../../../enclave/core/manifest.ts";
-import { parsePolicyOptions } from "../../../scripts/cli/policy-options.ts";
-import { parseSealArgs } from "../../../scripts/cli/seal-options.ts";
-import { parseVerifyOptions } from "../../../scripts/cli/verify-options.ts";
 import { evaluateKeyPolicy } from "../../../scripts/local/kms-policy.ts";
 import { isSecretPrefix } from "../../../shared/bundle/chunks.ts";
-import type { Result } from "../../../shared/result.ts";
+import { type CommandName, checkCalls } from "./command-call.ts";
 import { blocksOf, rowsOf } from "./page.ts";
 
 const PAGE = "deploy-nitro.md";
@@ -104,33 +101,14 @@ test("docs/deploy-nitro.md says what to look at for each code that finding the e
   }
 });
 
-/** The arguments of each call of `redoubt NAME` in the page's shell blocks. */
-function callsOf(name: string): readonly (readonly string[])[] {
-  const text = blocksOf(PAGE, "sh")
-    .join("\n")
-    .replaceAll(/\\\n\s*/g, "");
-  return [...text.matchAll(new RegExp(`scripts/redoubt ${name} (.*)`, "g"))].map(([, line = ""]) =>
-    line.replace(/ >.*/, "").split(" "),
-  );
-}
-
-const PARSERS: readonly (readonly [
-  name: string,
-  callCount: number,
-  parse: (args: readonly string[]) => Promise<Result<unknown, unknown>>,
-])[] = [
-  ["policy", 2, (args) => Promise.resolve(parsePolicyOptions(args))],
-  ["seal", 1, (args) => parseSealArgs(args)],
-  ["verify", 1, (args) => Promise.resolve(parseVerifyOptions(args))],
+const CALL_COUNTS: readonly (readonly [name: CommandName, count: number])[] = [
+  ["policy", 2],
+  ["seal", 1],
+  ["state", 1],
+  ["verify", 1],
 ];
 
-for (const [name, callCount, parse] of PARSERS) {
-  test(`docs/deploy-nitro.md calls redoubt ${name} as it wants to be called`, async () => {
-    const calls = callsOf(name);
-    assert.equal(calls.length, callCount);
-    for (const args of calls) {
-      const parsed = await parse(args);
-      assert.ok(parsed.ok, parsed.ok ? "" : `${args.join(" ")}: ${String(parsed.error)}`);
-    }
-  });
+for (const [name, count] of CALL_COUNTS) {
+  test(`docs/deploy-nitro.md calls redoubt ${name} as it wants to be called`, () =>
+    checkCalls(PAGE, name, count));
 }

@@ -2,57 +2,25 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseInitOptions } from "../../../scripts/cli/init.ts";
-import { parseSealArgs } from "../../../scripts/cli/seal-options.ts";
-import { parseStateOptions } from "../../../scripts/cli/state-options.ts";
-import { parseVerifyOptions } from "../../../scripts/cli/verify-options.ts";
-import type { Result } from "../../../shared/result.ts";
-import { readPage } from "./page.ts";
+import { type CommandName, callsOf, checkCalls, parseStateArgs } from "./command-call.ts";
 
 const PAGES = ["migrate-from-tmkms.md", "migrate-from-horcrux.md"] as const;
 
-/** The arguments of each call in a shell block, of steps too. */
-function callsOf(page: string, name: string): readonly (readonly string[])[] {
-  const blocks = [...readPage(page).matchAll(/^ *```sh\n([\s\S]*?)^ *```$/gm)];
-  const text = blocks.map(([, block = ""]) => block.replaceAll(/\\\n\s*/g, "")).join("\n");
-  return [...text.matchAll(new RegExp(`scripts/redoubt ${name} (.*)`, "g"))].map(([, line = ""]) =>
-    line.split(" "),
-  );
-}
-
-const PARSERS: readonly (readonly [
-  name: string,
-  callCounts: readonly number[],
-  parse: (args: readonly string[]) => Promise<Result<unknown, unknown>>,
-])[] = [
-  ["init", [1, 0], (args) => Promise.resolve(parseInitOptions(args))],
-  ["seal", [1, 1], (args) => parseSealArgs(args)],
-  ["verify", [1, 0], (args) => Promise.resolve(parseVerifyOptions(args))],
+const CALL_COUNTS: readonly (readonly [name: CommandName, counts: readonly [number, number]])[] = [
+  ["init", [1, 0]],
+  ["seal", [1, 1]],
+  ["verify", [1, 0]],
+  ["state", [2, 2]],
 ];
 
-for (const [name, callCounts, parse] of PARSERS) {
+for (const [name, counts] of CALL_COUNTS) {
   test(`the pages on moving call redoubt ${name} as it wants to be called`, async () => {
-    const calls = PAGES.map((page) => callsOf(page, name));
-    assert.deepEqual(
-      calls.map((ofPage) => ofPage.length),
-      callCounts,
-    );
-    for (const args of calls.flat()) {
-      const parsed = await parse(args);
-      assert.ok(parsed.ok, parsed.ok ? "" : `${args.join(" ")}: ${String(parsed.error)}`);
-    }
+    for (const [index, page] of PAGES.entries()) await checkCalls(page, name, counts[index] ?? 0);
   });
 }
 
-/** What these pages use of the two actions. */
-const IMPORT = { options: ["dry-run", "chain", "format"], needsFile: true };
-const EXPORT = { options: ["chain", "format"], needsFile: true };
-
 test("the pages on moving take a state over in its own format, and back, for a chain", () => {
-  const taken = PAGES.flatMap((page) => [
-    ...callsOf(page, "state import").map((args) => parseStateOptions("import", IMPORT, args)),
-    ...callsOf(page, "state export").map((args) => parseStateOptions("export", EXPORT, args)),
-  ]);
+  const taken = PAGES.flatMap((page) => callsOf(page, "state").map(parseStateArgs));
   assert.deepEqual(
     taken.map((options) => options.ok && [options.value.format, options.value.chain]),
     [
