@@ -1,19 +1,28 @@
 // Every example of docs/deploy-nitro.md goes through the parser, or the evaluator, that it is for.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { z } from "zod";
 import { parseManifest } from "../../../enclave/core/manifest.ts";
+import { parseConfig } from "../../../parent/ops/config.ts";
 import { evaluateKeyPolicy } from "../../../scripts/local/kms-policy.ts";
 import { isSecretPrefix } from "../../../shared/bundle/chunks.ts";
 import { type CommandName, checkCalls } from "./command-call.ts";
-import { blocksOf, rowsOf } from "./page.ts";
+import { blocksOf, ROOT, rowsOf } from "./page.ts";
 
 const PAGE = "deploy-nitro.md";
-const [trust = "", role = "", closed = "", manifest = "", alarms = "", ...more] = blocksOf(
-  PAGE,
-  "json",
-);
+const [
+  trust = "",
+  role = "",
+  closed = "",
+  manifest = "",
+  alarms = "",
+  consensusManifest = "",
+  privval = "",
+  ...more
+] = blocksOf(PAGE, "json");
 const ACCOUNT = "111122223333";
 const ADMIN = `arn:aws:iam::${ACCOUNT}:role/redoubt-kms-admin`;
 const PARENT = `arn:aws:iam::${ACCOUNT}:role/redoubt-parent`;
@@ -79,6 +88,31 @@ test("the manifest of docs/deploy-nitro.md is one that the enclave takes", () =>
   assert.equal(parsed.value.ethereum.network.name, "mainnet");
 });
 
+test("the Tendermint manifest of docs/deploy-nitro.md is of the same KMS key, and one that the enclave takes", () => {
+  const parsed = parseManifest(new TextEncoder().encode(consensusManifest));
+  assert.ok(parsed.ok, parsed.ok ? "" : String(parsed.error.detail));
+  assert(parsed.value.family === "tendermint");
+  assert.deepEqual(
+    parsed.value.chains.map(({ chainId, keys }) => [chainId, keys.length]),
+    [["cosmoshub-4", 1]],
+  );
+  const ofEthereum = parseManifest(new TextEncoder().encode(manifest));
+  assert.equal(ofEthereum.ok && ofEthereum.value.kmsKeyArn, parsed.value.kmsKeyArn);
+});
+
+test("the part privval of docs/deploy-nitro.md goes into the parent's example, for the manifest's chain", () => {
+  const example: unknown = JSON.parse(
+    readFileSync(join(ROOT, "deploy/systemd/parent.json"), "utf8"),
+  );
+  const text = JSON.stringify({ ...Object(example), ...Object(JSON.parse(privval)) });
+  const config = parseConfig(new TextEncoder().encode(text), "/etc/redoubt");
+  assert.ok(config.ok, config.ok ? "" : config.error.problems.join("; "));
+  assert.deepEqual(
+    config.value.privval?.nodes.map(({ chainId }) => chainId),
+    ["cosmoshub-4", "cosmoshub-4"],
+  );
+});
+
 test("the rule of docs/deploy-nitro.md rings for what takes keys away or lets somebody in", () => {
   const schema = z.strictObject({
     source: z.tuple([z.literal("aws.kms")]),
@@ -103,8 +137,8 @@ test("docs/deploy-nitro.md says what to look at for each code that finding the e
 
 const CALL_COUNTS: readonly (readonly [name: CommandName, count: number])[] = [
   ["policy", 2],
-  ["seal", 1],
-  ["state", 1],
+  ["seal", 2],
+  ["state", 4],
   ["verify", 1],
 ];
 
