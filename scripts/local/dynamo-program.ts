@@ -6,8 +6,9 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { parseAddress } from "../../shared/address.ts";
 import { createLocalCa } from "./ca.ts";
-import { startDynamoServer } from "./dynamo-server.ts";
+import { type DynamoServer, startDynamoServer } from "./dynamo-server.ts";
 import { LOCAL_ACCOUNT_ID, LOCAL_REGION, parseLocalCredentials } from "./kms-program.ts";
+import { runStandIn } from "./stand-in.ts";
 
 const USAGE = `usage: dynamo-program.ts --dir DIR --ca-dir DIR --credentials FILE
   [--listen tcp://127.0.0.1:0] [--account ${LOCAL_ACCOUNT_ID}] [--region ${LOCAL_REGION}]
@@ -18,7 +19,7 @@ const USAGE = `usage: dynamo-program.ts --dir DIR --ca-dir DIR --credentials FIL
   --listen ADDRESS    where to listen; port 0 lets the system choose
 `;
 
-async function run(): Promise<void> {
+function start(): Promise<DynamoServer> {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
     strict: true,
@@ -43,7 +44,7 @@ async function run(): Promise<void> {
     ipAddresses: ["127.0.0.1"],
     usage: ["server"],
   });
-  const server = await startDynamoServer({
+  return startDynamoServer({
     listen: listen.value,
     certificatePem: tls.certificatePem,
     privateKeyPem: tls.privateKeyPem,
@@ -53,17 +54,6 @@ async function run(): Promise<void> {
     credentials: () => parseLocalCredentials(readFileSync(credentials, "utf8")),
     nowMs: Date.now,
   });
-  process.stdout.write(`${JSON.stringify({ ready: true, port: server.port })}\n`);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => void server.close());
-  }
 }
 
-if (import.meta.main) {
-  try {
-    await run();
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : "failed"}\n${USAGE}`);
-    process.exitCode = 2;
-  }
-}
+if (import.meta.main) await runStandIn(USAGE, start);

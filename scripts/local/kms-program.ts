@@ -9,12 +9,13 @@ import { parseArgs } from "node:util";
 import { parseAddress } from "../../shared/address.ts";
 import { verifyAttestation } from "../../shared/attestation/verify.ts";
 import { ok } from "../../shared/result.ts";
-import { startAwsServer } from "./aws-server.ts";
+import { type AwsServer, startAwsServer } from "./aws-server.ts";
 import { createLocalCa } from "./ca.ts";
 import { isJsonObject, optionalText, requiredText } from "./json-fields.ts";
 import { createLocalKms, type VerifyDocument } from "./kms-server.ts";
 import { createLocalSecretsManager } from "./secrets-server.ts";
 import type { LocalCredentials } from "./sigv4.ts";
+import { runStandIn } from "./stand-in.ts";
 
 const USAGE = `usage: kms-program.ts --dir DIR --nsm-root PEM --ca-dir DIR --credentials FILE
   [--listen tcp://127.0.0.1:0] [--account 000000000000] [--region eu-central-1]
@@ -67,7 +68,7 @@ export function parseLocalCredentials(text: string): readonly LocalCredentials[]
   });
 }
 
-async function run(): Promise<void> {
+function start(): Promise<AwsServer> {
   const text = { type: "string" } as const;
   const { values } = parseArgs({
     strict: true,
@@ -107,7 +108,7 @@ async function run(): Promise<void> {
   const verifyDocument = createDocumentVerifier(readFileSync(nsmRoot, "utf8"));
   const kms = createLocalKms({ folder: join(dir, "keys"), verifyDocument, nowMs });
   const arnPrefix = `arn:aws:secretsmanager:${region}:${account}`;
-  const server = await startAwsServer({
+  return startAwsServer({
     listen: listen.value,
     certificatePem: tls.certificatePem,
     privateKeyPem: tls.privateKeyPem,
@@ -115,17 +116,6 @@ async function run(): Promise<void> {
     credentials: () => parseLocalCredentials(readFileSync(credentials, "utf8")),
     nowMs,
   });
-  process.stdout.write(`${JSON.stringify({ ready: true, port: server.port })}\n`);
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => void server.close());
-  }
 }
 
-if (import.meta.main) {
-  try {
-    await run();
-  } catch (error) {
-    process.stderr.write(`${error instanceof Error ? error.message : "failed"}\n${USAGE}`);
-    process.exitCode = 2;
-  }
-}
+if (import.meta.main) await runStandIn(USAGE, start);

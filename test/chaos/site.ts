@@ -6,12 +6,13 @@ import { join } from "node:path";
 import { openAdmin } from "../../scripts/cli/admin.ts";
 import { type Layout, layoutOf } from "../../scripts/local/layout.ts";
 import type { StartOptions } from "../../scripts/local/options.ts";
-import { Program } from "../../scripts/local/program.ts";
+import type { Program } from "../../scripts/local/program.ts";
 import { writeParentConfig } from "../../scripts/local/setup.ts";
 import { type HttpAnswer, SignClient } from "../../scripts/local/sign-client.ts";
 import { Enclave } from "../../scripts/local/stack.ts";
 import { parsePrefixedHex } from "../../shared/bytes/hex.ts";
 import { invariant } from "../../shared/invariant.ts";
+import { startParentProgram } from "../fakes/parent-program.ts";
 import { until } from "../fakes/until.ts";
 import { FaultProxy } from "./fault-proxy.ts";
 
@@ -84,25 +85,13 @@ export class Site {
 
   async startParent(): Promise<void> {
     this.#parentStartCount += 1;
-    const ports = new Map<string, number>();
-    const parent = new Program({
-      name: `parent-${this.#parentStartCount}`,
-      file: "parent/main.ts",
-      args: [this.layout.parentConfig],
-      logFolder: this.layout.logFolder,
-      readReady: (line) => {
-        const listening = /"address":"tcp:\/\/127\.0\.0\.1:(\d+)","event":"(\w+)\.listening"/.exec(
-          line,
-        );
-        if (listening !== null) ports.set(listening[2] ?? "", Number(listening[1]));
-        return line.includes("parent.listening") ? line : null;
-      },
-    });
+    const name = `parent-${this.#parentStartCount}`;
+    const { program: parent, portOf } = startParentProgram(this.layout, name);
     this.#parent = parent;
     await parent.ready;
-    this.#opsPort = ports.get("ops") ?? 0;
+    this.#opsPort = portOf("ops");
     const { caCertificate: ca, clientCertificate: certificate, clientKey: key } = this.layout;
-    const url = `https://127.0.0.1:${ports.get("api") ?? 0}`;
+    const url = `https://127.0.0.1:${portOf("api")}`;
     this.#client = new SignClient(url, { ca, certificate, key });
   }
 

@@ -17,6 +17,7 @@ import {
   type ImportedFloorOfKey,
 } from "../../shared/wire/methods.ts";
 import { ConsensusRecords, type FakeChain } from "./consensus-records.ts";
+import { fakeStatus } from "./signer.ts";
 
 export type FakeAdminOptions = {
   readonly keys: readonly Uint8Array[];
@@ -152,24 +153,16 @@ export class FakeAdmin {
   }
 
   #status() {
-    return ok({
-      phase: this.#options.phase ?? "Ready",
-      software: "fake",
-      bootId: new Uint8Array(16),
-      manifestDigest: null,
-      genesisValidatorsRoot: this.#options.genesisValidatorsRoot,
-      chainIds: this.#options.chains?.map(({ chainId }) => chainId) ?? [],
-      bundleIds: [],
-      keyCount: this.#options.keys.length,
-      recordCount: this.states.size,
-      floor: null,
-      highWatermark: null,
-      storeKind: "parent",
-      overrideCount: 0,
-      lostReceiptCount: 0,
-      timeMs: 0,
-      timeAgeMs: 0,
-    });
+    const { phase = "Ready", genesisValidatorsRoot, chains, keys } = this.#options;
+    return ok(
+      fakeStatus({
+        phase,
+        genesisValidatorsRoot,
+        chainIds: chains?.map(({ chainId }) => chainId) ?? [],
+        keyCount: keys.length,
+        recordCount: this.states.size,
+      }),
+    );
   }
 
   #list(offset: number) {

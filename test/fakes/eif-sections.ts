@@ -1,8 +1,9 @@
 // EIF files of any sections in any order, with a true table and checksum, and such files bent.
 
 import { EIF_HEADER_BYTES, encodeChecksumInto } from "../../scripts/image/eif-header.ts";
+import { encodeEifMetadata } from "../../scripts/image/eif-metadata.ts";
 import { concatBytes } from "../../shared/bytes/compare.ts";
-import { changed } from "./eif-images.ts";
+import { changed, METADATA, SOURCE } from "./eif-images.ts";
 
 export type Section = readonly [type: number, data: Uint8Array];
 
@@ -11,8 +12,16 @@ export const SECTION_HEADER_BYTES = 12;
 export const AT = { sectionCount: 26, offsets: 28, sizes: 284 } as const;
 export const TYPE = { kernel: 1, cmdline: 2, ramdisk: 3, signature: 4, metadata: 5 } as const;
 
-/** The header's other fields are those of `like`. */
-/** A file of any sections in any order, with a true table and checksum. */
+/** The parts of `SOURCE`, and a RAM disk. */
+export const KERNEL: Section = [TYPE.kernel, SOURCE.kernel];
+export const CMDLINE: Section = [TYPE.cmdline, new TextEncoder().encode(SOURCE.cmdline)];
+export const META: Section = [TYPE.metadata, encodeEifMetadata(METADATA)];
+export const RAMDISK: Section = [TYPE.ramdisk, new Uint8Array(5).fill(3)];
+
+/**
+ * A file of any sections in any order, with a true table and checksum; the header's other fields
+ * are those of `like`.
+ */
 export function fileOf(like: Uint8Array, sections: readonly Section[]): Uint8Array {
   const empty = new Uint8Array(EIF_HEADER_BYTES);
   empty.set(like.subarray(0, AT.offsets));

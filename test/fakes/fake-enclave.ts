@@ -14,6 +14,7 @@ import { err, ok, type Result } from "../../shared/result.ts";
 import { Answerer, type Handlers } from "../../shared/wire/link.ts";
 import { type AnswerOf, ENCLAVE_METHODS, type EnclaveMethod } from "../../shared/wire/methods.ts";
 import { documentOf, pcrsOf } from "./attestation-fixture.ts";
+import { fakeStatus } from "./signer.ts";
 
 type Methods = typeof ENCLAVE_METHODS;
 type OpenBundle = { readonly id: Uint8Array; readonly keys: readonly Uint8Array[] };
@@ -212,24 +213,15 @@ export class FakeEnclave {
   }
 
   #status(): AnswerOf<Methods["status"]> {
-    return {
+    return fakeStatus({
       phase: this.phase,
-      software: "fake",
       bootId: this.bootId,
       manifestDigest: this.manifestDigest,
       bundleIds: this.#open.map(({ id }) => id),
       keyCount: this.keyCount,
-      recordCount: 0,
       genesisValidatorsRoot: this.genesisValidatorsRoot,
-      chainIds: [],
       floor: this.#floor(),
-      highWatermark: null,
-      storeKind: "parent",
-      overrideCount: 0,
-      lostReceiptCount: 0,
-      timeMs: 0,
-      timeAgeMs: 0,
-    };
+    });
   }
 
   #floor(): AnswerOf<Methods["status"]>["floor"] {

@@ -17,6 +17,7 @@ import { invariant } from "../../shared/invariant.ts";
 import { ETHEREUM_PAIRS } from "../simulation/ethereum-chain.ts";
 import type { Random } from "../simulation/random.ts";
 import { Recorder } from "../simulation/recorder.ts";
+import { until } from "./until.ts";
 
 /** Whoever signs: one running signer, or several with the same keys. */
 export interface LoadTarget {
@@ -143,6 +144,18 @@ export class HostileLoad {
       invariant(performance.now() < deadlineMs, `a fresh block is signed, not ${outcome}`);
       await new Promise((settle) => setTimeout(settle, PAUSE_MS));
     }
+  }
+
+  /** Waits for signatures of requests that are sent from now on, so that none is from before. */
+  async awaitReleases(waitMsMax: number): Promise<void> {
+    const { requestCount } = this;
+    const sent = requestCount + this.#loops.length * BURST_COUNT_MAX;
+    await until(() => this.requestCount >= sent, waitMsMax);
+    const { length } = this.releases;
+    await until(() => {
+      this.check();
+      return this.releases.length > length;
+    }, waitMsMax);
   }
 
   /** Every height that was ever asked for and is still remembered, with every root. */

@@ -13,7 +13,7 @@ import { sealFreshKeys } from "../../scripts/local/fresh-bundle.ts";
 import type { JsonObject } from "../../scripts/local/json-fields.ts";
 import { type Layout, layoutOf, makeFolders } from "../../scripts/local/layout.ts";
 import { localNetwork } from "../../scripts/local/network.ts";
-import { Program } from "../../scripts/local/program.ts";
+import type { Program } from "../../scripts/local/program.ts";
 import { requestNetworkOf } from "../../scripts/local/request-network.ts";
 import type { RequestNetwork } from "../../scripts/local/requests.ts";
 import {
@@ -24,6 +24,7 @@ import {
 import { type HttpAnswer, SignClient, textOf } from "../../scripts/local/sign-client.ts";
 import { Enclave, startKms } from "../../scripts/local/stack.ts";
 import { parsePrefixedHex } from "../../shared/bytes/hex.ts";
+import { startParentProgram } from "./parent-program.ts";
 import { moveBundlesToSecrets } from "./secret-bundles.ts";
 import { StoreProxy } from "./store-proxy.ts";
 import { until } from "./until.ts";
@@ -171,20 +172,8 @@ export class RunningSigner {
   /** The exit code when it ends before it listens, else null. */
   async startParent(): Promise<number | null> {
     this.#parentStartCount += 1;
-    const ports = new Map<string, number>();
-    const parent = new Program({
-      name: `parent-${this.#parentStartCount}`,
-      file: "parent/main.ts",
-      args: [this.layout.parentConfig],
-      logFolder: this.layout.logFolder,
-      readReady: (line) => {
-        const listening = /"address":"tcp:\/\/127\.0\.0\.1:(\d+)","event":"(\w+)\.listening"/.exec(
-          line,
-        );
-        if (listening !== null) ports.set(listening[2] ?? "", Number(listening[1]));
-        return line.includes("parent.listening") ? line : null;
-      },
-    });
+    const name = `parent-${this.#parentStartCount}`;
+    const { program: parent, portOf } = startParentProgram(this.layout, name);
     this.#parent = parent;
     const exitCode = await Promise.race([parent.ready.then(() => null), parent.exited]).catch(
       () => parent.exited,
@@ -193,8 +182,8 @@ export class RunningSigner {
       this.#parent = null;
       return exitCode;
     }
-    this.#apiPort = ports.get("api") ?? 0;
-    this.#opsPort = ports.get("ops") ?? 0;
+    this.#apiPort = portOf("api");
+    this.#opsPort = portOf("ops");
     const { caCertificate: ca, clientCertificate: certificate, clientKey: key } = this.layout;
     this.#client = new SignClient(`https://127.0.0.1:${this.#apiPort}`, { ca, certificate, key });
     return null;

@@ -10,6 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { createSecureContext, type SecureContextOptions, TLSSocket } from "node:tls";
+import { RelayAgent, type RelayAgentOptions } from "../../enclave/aws/relay-agent.ts";
 import type { RelayDialer } from "../../enclave/aws/relay-dialer.ts";
 import {
   authorityExtension,
@@ -40,6 +41,25 @@ export type IssueWish = Partial<Validity> & {
   readonly key?: KeyObject;
   readonly dnsName?: string;
 };
+
+/** Trusts `root` alone; destroyed when the test ends. */
+export function agentOf(
+  context: TestContext,
+  { dialer }: Pick<RelayEnd, "dialer">,
+  root: Issued,
+  options: Partial<RelayAgentOptions> = {},
+): RelayAgent {
+  const agent = new RelayAgent({
+    dialer,
+    host: ENDPOINT_HOST,
+    port: 443,
+    trustAnchors: [root.pem],
+    nowMs: () => Date.now(),
+    ...options,
+  });
+  context.after(() => agent.destroy());
+  return agent;
+}
 
 export function inDays(days: number): number {
   return Date.now() + days * DAY_MS;

@@ -9,7 +9,6 @@ import { after, before, describe, it } from "node:test";
 import { HostileLoad } from "../fakes/hostile-load.ts";
 import { RunningSigner } from "../fakes/running-signer.ts";
 import { readStoreHistory, slashablePairs, unwritten } from "../fakes/store-history.ts";
-import { until } from "../fakes/until.ts";
 import { Random } from "../simulation/random.ts";
 
 const KEY_COUNT = 4;
@@ -26,15 +25,8 @@ function pause(ms: number): Promise<void> {
   return new Promise((settle) => setTimeout(settle, ms));
 }
 
-/** Signatures of requests that were sent after now, so that none of them is from before. */
 async function awaitReleases(sinceMs: number): Promise<void> {
-  const { requestCount } = load;
-  await until(() => load.requestCount >= requestCount + CONCURRENCY * 4, RECOVERY_MS_MAX);
-  const { length } = load.releases;
-  await until(() => {
-    load.check();
-    return load.releases.length > length;
-  }, RECOVERY_MS_MAX);
+  await load.awaitReleases(RECOVERY_MS_MAX);
   recoveriesMs.push(Math.round(performance.now() - sinceMs));
 }
 

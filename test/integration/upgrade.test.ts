@@ -56,17 +56,6 @@ function redoubt(...args: readonly string[]): Promise<Run> {
   return runRedoubt(["upgrade", ...args, "--admin", `unix://${signer.layout.adminSocket}`]);
 }
 
-/** Signatures of requests that were sent after now. */
-async function awaitReleases(): Promise<void> {
-  const { requestCount } = load;
-  await until(() => load.requestCount >= requestCount + CONCURRENCY * 4, RECOVERY_MS_MAX);
-  const { length } = load.releases;
-  await until(() => {
-    load.check();
-    return load.releases.length > length;
-  }, RECOVERY_MS_MAX);
-}
-
 async function kill(enclave: Enclave | null): Promise<void> {
   const pid = enclave?.pid ?? 0;
   if (enclave === null || pid === 0) return;
@@ -91,7 +80,7 @@ describe(`an upgrade of the running signer, seed ${seed}`, () => {
 
   it("waits for KMS to allow the successor, then turns no request away", async (t) => {
     await succession.prepare();
-    await awaitReleases();
+    await load.awaitReleases(RECOVERY_MS_MAX);
     const before = new Map(load.outcomes);
     const running = redoubt("start", "--wait", "60", "--json");
     for (;;) {
@@ -106,7 +95,7 @@ describe(`an upgrade of the running signer, seed ${seed}`, () => {
     assert.equal(stateOf(run).phase, "completed");
     assert.match(run.error, /preparing: KMS_DENIED/);
     await succession.settle();
-    await awaitReleases();
+    await load.awaitReleases(RECOVERY_MS_MAX);
     for (const code of TURNED_AWAY) assert.equal(load.outcomes.get(code), before.get(code), code);
     // The parent writes its log from time to time.
     await until(
@@ -121,7 +110,7 @@ describe(`an upgrade of the running signer, seed ${seed}`, () => {
     const run = await redoubt("start", "--wait", "1");
     assert.equal(run.code, 1);
     assert.match(run.out, /^aborted: KMS_DENIED/);
-    await awaitReleases();
+    await load.awaitReleases(RECOVERY_MS_MAX);
     assert.equal((await redoubt("abort")).code, 1);
     succession.allow();
     assert.equal((await redoubt("start")).code, 0);
@@ -145,7 +134,7 @@ describe(`an upgrade of the running signer, seed ${seed}`, () => {
       assert.equal(await signer.startParent(), null);
       await signer.awaitReady();
       await succession.settle();
-      await awaitReleases();
+      await load.awaitReleases(RECOVERY_MS_MAX);
     }
     t.diagnostic(phases.join(", "));
   });
@@ -163,7 +152,7 @@ describe(`an upgrade of the running signer, seed ${seed}`, () => {
       ends.push(stateOf(run).phase);
       await succession.settle();
       await signer.awaitReady();
-      await awaitReleases();
+      await load.awaitReleases(RECOVERY_MS_MAX);
     }
     t.diagnostic(ends.join(", "));
   });

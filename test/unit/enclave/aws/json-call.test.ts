@@ -5,12 +5,13 @@ import { once } from "node:events";
 import { type TestContext, test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { type AwsJsonCall, callAwsJson } from "../../../../enclave/aws/json-call.ts";
-import { RelayAgent, type RelayAgentOptions } from "../../../../enclave/aws/relay-agent.ts";
+import type { RelayAgentOptions } from "../../../../enclave/aws/relay-agent.ts";
 import { SOFTWARE } from "../../../../enclave/version.ts";
 import { verifySignature } from "../../../../scripts/local/sigv4.ts";
 import { refusal } from "../../../../shared/errors.ts";
 import { err } from "../../../../shared/result.ts";
 import {
+  agentOf,
   ENDPOINT_HOST,
   type Endpoint,
   inDays,
@@ -45,15 +46,7 @@ async function outcomeOf(
   call: Partial<AwsJsonCall> = {},
   options: Partial<RelayAgentOptions> = {},
 ): Promise<unknown> {
-  const agent = new RelayAgent({
-    dialer: endpoint.dialer,
-    host: ENDPOINT_HOST,
-    port: 443,
-    trustAnchors: [root.pem],
-    nowMs: () => Date.now(),
-    ...options,
-  });
-  context.after(() => agent.destroy());
+  const agent = agentOf(context, endpoint, root, options);
   const answer = await callAwsJson(agent, { ...CALL, ...call });
   agent.destroy();
   if (!answer.ok) return answer.error.kind;

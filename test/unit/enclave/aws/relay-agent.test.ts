@@ -5,18 +5,18 @@ import { type TestContext, test } from "node:test";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
 import {
   ConnectionRefused,
-  RelayAgent,
+  type RelayAgent,
   type RelayAgentOptions,
 } from "../../../../enclave/aws/relay-agent.ts";
 import { refusal } from "../../../../shared/errors.ts";
 import { err } from "../../../../shared/result.ts";
 import {
+  agentOf,
   ENDPOINT_HOST,
   type Issued,
   type IssueWish,
   inDays,
   issue,
-  type RelayEnd,
   startEndpoint,
   startRelayEnd,
 } from "../../../fakes/tls-endpoint.ts";
@@ -27,23 +27,6 @@ const leaf = issueLeaf(middle);
 
 function issueLeaf(issuer: Issued, wish: Partial<IssueWish> = {}): Issued {
   return issue({ name: "leaf", issuer, dnsName: ENDPOINT_HOST, ...wish });
-}
-
-function agentOf(
-  context: TestContext,
-  endpoint: RelayEnd,
-  options: Partial<RelayAgentOptions> = {},
-): RelayAgent {
-  const agent = new RelayAgent({
-    dialer: endpoint.dialer,
-    host: ENDPOINT_HOST,
-    port: 443,
-    trustAnchors: [root.pem],
-    nowMs: () => Date.now(),
-    ...options,
-  });
-  context.after(() => agent.destroy());
-  return agent;
 }
 
 /** The stream of the agent, or its error. */
@@ -68,7 +51,7 @@ async function codeOfChain(
   tls: SecureContextOptions = {},
 ): Promise<string> {
   const endpoint = await startEndpoint(context, chain, undefined, tls);
-  const code = codeOf(await open(agentOf(context, endpoint, options)));
+  const code = codeOf(await open(agentOf(context, endpoint, root, options)));
   assert.equal(endpoint.dialled[0]?.destroyed, code !== "open");
   return code;
 }
@@ -127,8 +110,8 @@ test("TLS 1.2 takes no cipher without forward secrecy or authenticated encryptio
 test("no connection resumes the session of another", async (context) => {
   for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
     const endpoint = await startEndpoint(context, [leaf, middle], undefined, { maxVersion });
-    const agent = agentOf(context, endpoint);
-    const other = agentOf(context, endpoint);
+    const agent = agentOf(context, endpoint, root);
+    const other = agentOf(context, endpoint, root);
     for (const next of [agent, agent, other]) {
       const socket = await open(next);
       assert(!(socket instanceof Error));
@@ -143,7 +126,7 @@ test("a second handshake on a connection ends it", async (context) => {
   const endpoint = await startEndpoint(context, [leaf, middle], undefined, {
     maxVersion: "TLSv1.2",
   });
-  const socket = await open(agentOf(context, endpoint));
+  const socket = await open(agentOf(context, endpoint, root));
   assert(!(socket instanceof Error));
   socket.resume();
   endpoint.accepted[0]?.renegotiate({}, () => undefined);
@@ -256,7 +239,10 @@ test("a server shows 8 certificates beside its own, and no more", async (context
 test("the relay's own refusal is told apart from TLS", async (context) => {
   const endpoint = await startEndpoint(context, [leaf, middle]);
   const dialer = { connect: () => Promise.resolve(err(refusal("RELAY_HOST_DENIED"))) };
-  assert.equal(codeOf(await open(agentOf(context, endpoint, { dialer }))), "RELAY_HOST_DENIED");
+  assert.equal(
+    codeOf(await open(agentOf(context, endpoint, root, { dialer }))),
+    "RELAY_HOST_DENIED",
+  );
 });
 
 /** What a relay may do with a stream in the middle of a handshake. */
@@ -273,7 +259,7 @@ const CUTS: Readonly<Record<string, (socket: Socket) => void>> = {
 for (const [title, cut] of Object.entries(CUTS)) {
   test(`a relay that ${title} gives no connection and leaves no stream`, async (context) => {
     const end = await startRelayEnd(context, cut);
-    assert.equal(codeOf(await open(agentOf(context, end))), "refused");
+    assert.equal(codeOf(await open(agentOf(context, end, root))), "refused");
     assert.equal(end.dialled[0]?.destroyed, true);
   });
 }
@@ -281,7 +267,7 @@ for (const [title, cut] of Object.entries(CUTS)) {
 test("an agent that is destroyed while it dials leaves no stream behind", async (context) => {
   const end = await startEndpoint(context, [leaf, middle]);
   const held = Promise.withResolvers<null>();
-  const agent = agentOf(context, end, {
+  const agent = agentOf(context, end, root, {
     dialer: {
       connect: async (host, port) => {
         await held.promise;
@@ -301,7 +287,7 @@ test("an agent that is destroyed within a handshake leaves no stream behind", as
   const end = await startRelayEnd(context, (socket) => {
     socket.once("data", () => reached.resolve(null));
   });
-  const agent = agentOf(context, end);
+  const agent = agentOf(context, end, root);
   const opened = open(agent);
   await reached.promise;
   agent.destroy();
@@ -312,7 +298,7 @@ test("an agent that is destroyed within a handshake leaves no stream behind", as
 test("an agent that keeps connections makes no more at once than it keeps", async (context) => {
   const end = await startEndpoint(context, [leaf, middle]);
   const held = Promise.withResolvers<null>();
-  const agent = agentOf(context, end, {
+  const agent = agentOf(context, end, root, {
     keptCountMax: 2,
     dialer: {
       connect: async (host, port) => {
@@ -329,6 +315,6 @@ test("an agent that keeps connections makes no more at once than it keeps", asyn
 });
 
 test("a handshake that does not end is given up", async (context) => {
-  const agent = agentOf(context, await startRelayEnd(context, () => undefined));
+  const agent = agentOf(context, await startRelayEnd(context, () => undefined), root);
   assert.equal(codeOf(await open(agent)), "refused");
 });

@@ -9,6 +9,7 @@ import { connectTo, listenOn } from "../../../../enclave/platform/socket.ts";
 import { openVsockOver } from "../../../../enclave/platform/vsock.ts";
 import type { Address } from "../../../../shared/address.ts";
 import { CID_ANY } from "../../../../shared/wire/vsock.ts";
+import { startEcho } from "../../../fakes/echo-server.ts";
 import { PairVsock, VSOCK_MISSING } from "../../../fakes/pair-vsock.ts";
 
 const pairs = await PairVsock.load();
@@ -28,18 +29,8 @@ function unixIn(folder: string): { readonly kind: "unix"; readonly path: string 
   return { kind: "unix", path: join(folder, "a.sock") };
 }
 
-/** Echoes; closed with all its connections when the test ends. */
-async function listen(context: TestContext, address: Address): Promise<Server> {
-  const sockets: Socket[] = [];
-  const server = await listenOn(address, (socket) => {
-    sockets.push(socket);
-    socket.pipe(socket);
-  });
-  context.after(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return server;
+function listen(context: TestContext, address: Address): Promise<Server> {
+  return startEcho(context, listenOn, address);
 }
 
 async function connected(context: TestContext, address: Address): Promise<Socket> {

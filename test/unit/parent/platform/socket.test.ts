@@ -6,23 +6,14 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { connectTo, listenOn, resetTcp } from "../../../../parent/platform/socket.ts";
 import type { Address } from "../../../../shared/address.ts";
+import { startEcho } from "../../../fakes/echo-server.ts";
 
 function socketFile(): string {
   return join(mkdtempSync(join(tmpdir(), "redoubt-socket-")), "a.sock");
 }
 
-/** Closes the server, and every connection of it, when the test ends. */
-async function listen(context: TestContext, address: Address): Promise<Server> {
-  const sockets: Socket[] = [];
-  const server = await listenOn(address, (socket) => {
-    sockets.push(socket);
-    socket.pipe(socket);
-  });
-  context.after(() => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-  });
-  return server;
+function listen(context: TestContext, address: Address): Promise<Server> {
+  return startEcho(context, listenOn, address);
 }
 
 async function echo(address: Address): Promise<string> {

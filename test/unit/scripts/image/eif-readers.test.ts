@@ -5,13 +5,16 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { encodeEif, parseEifSections } from "../../../../scripts/image/eif.ts";
 import { EIF_HEADER_BYTES } from "../../../../scripts/image/eif-header.ts";
-import { encodeEifMetadata } from "../../../../scripts/image/eif-metadata.ts";
 import { encodeHex } from "../../../../shared/bytes/hex.ts";
-import { changed, METADATA, SOURCE } from "../../../fakes/eif-images.ts";
+import { changed, SOURCE } from "../../../fakes/eif-images.ts";
 import {
   AT,
+  CMDLINE,
   fileOf,
+  KERNEL,
+  META,
   offsetOf,
+  RAMDISK,
   SECTION_HEADER_BYTES,
   type Section,
   swapped,
@@ -20,10 +23,6 @@ import {
 } from "../../../fakes/eif-sections.ts";
 
 const FILE = encodeEif(SOURCE);
-const KERNEL: Section = [TYPE.kernel, SOURCE.kernel];
-const CMDLINE: Section = [TYPE.cmdline, new TextEncoder().encode(SOURCE.cmdline)];
-const META: Section = [TYPE.metadata, encodeEifMetadata(METADATA)];
-const RAMDISK: Section = [TYPE.ramdisk, new Uint8Array(5).fill(3)];
 const OTHER: Section = [TYPE.ramdisk, new Uint8Array(9).fill(4)];
 
 /**

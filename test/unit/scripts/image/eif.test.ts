@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { type Eif, type EifRefusal, encodeEif, parseEif } from "../../../../scripts/image/eif.ts";
 import { EIF_HEADER_BYTES, encodeChecksumInto } from "../../../../scripts/image/eif-header.ts";
-import { encodeEifMetadata } from "../../../../scripts/image/eif-metadata.ts";
 import { measureEif } from "../../../../scripts/image/measurement.ts";
 import { concatBytes } from "../../../../shared/bytes/compare.ts";
 import { encodeHex } from "../../../../shared/bytes/hex.ts";
@@ -15,8 +14,12 @@ import {
 } from "../../../fakes/eif-images.ts";
 import {
   AT,
+  CMDLINE,
   fileOf,
+  KERNEL,
+  META,
   offsetOf,
+  RAMDISK,
   SECTION_HEADER_BYTES,
   type Section,
   swapped,
@@ -34,10 +37,6 @@ function parsed(file: Uint8Array): Eif {
   return eif.value;
 }
 
-const KERNEL: Section = [TYPE.kernel, SOURCE.kernel];
-const CMDLINE: Section = [TYPE.cmdline, new TextEncoder().encode(SOURCE.cmdline)];
-const META: Section = [TYPE.metadata, encodeEifMetadata(METADATA)];
-const RAMDISK: Section = [TYPE.ramdisk, new Uint8Array(5).fill(3)];
 const SIGNATURE: Section = [TYPE.signature, signatureSection()];
 
 function signatureSection(): Uint8Array {
