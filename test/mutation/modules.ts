@@ -55,6 +55,11 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
     `${STATE}/tendermint-ledger.test.ts`,
     CONSENSUS_ORACLE,
   ],
+  "enclave/core/chains/tendermint/reservation.ts": [
+    `${CORE}/chains/tendermint/reservation.test.ts`,
+    `${SERVICE}/key-reservation.test.ts`,
+  ],
+  "enclave/service/key-reservation.ts": [`${SERVICE}/key-reservation.test.ts`],
   "enclave/core/chains/tendermint/consensus-record.ts": [
     `${CORE}/chains/tendermint/consensus-record.test.ts`,
     `${STATE}/tendermint-ledger.test.ts`,

@@ -161,8 +161,9 @@ async function faultyAccounts(bad: number): Promise<TendermintAccounts> {
   return accounts;
 }
 
+const nowMs = () => 1;
+
 function partsOf(accounts: TendermintAccounts): PrivvalParts {
-  const nowMs = () => 1;
   return { accounts, recorder: new ClaimRecorder(new Uint8Array(16), nowMs), nowMs };
 }
 

@@ -45,6 +45,8 @@ const record = (
   holder = OURS,
 ): TendermintRecord => ({ last, reserved: height === null ? null : { height, holder } });
 
+const end = (height: bigint) => withoutRoot({ height, round: ROUND_MAX, step: "precommit" });
+
 test("what is signed from memory is within our own reservation, and follows the rule", () => {
   const rows: readonly (readonly [Held, TendermintRecord, TendermintClaim, Uint8Array, string])[] =
     [
@@ -125,7 +127,6 @@ test("a floor that was ordered holds for what is signed from memory", () => {
 });
 
 test("a write reserves more, and never less; above what is another's it says so", () => {
-  const end = (height: bigint) => withoutRoot({ height, round: ROUND_MAX, step: "precommit" });
   type Next = { readonly asked: bigint; readonly upTo: bigint } | null;
   const rows: readonly (readonly [
     TendermintRecord,
