@@ -9,12 +9,12 @@ import {
   type sendUnaryData,
 } from "@grpc/grpc-js";
 import { type Refusal, refusal } from "../../shared/errors.ts";
-import { InvariantError } from "../../shared/invariant.ts";
-import { PRIVVAL_ANSWER_BYTES_MAX, PRIVVAL_ANSWER_DEADLINE_MS } from "../../shared/limits.ts";
+import { PRIVVAL_ANSWER_DEADLINE_MS } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { identityOf } from "../api/identity.ts";
 import type { Log } from "../ports.ts";
 import type { PrivvalSigner } from "../privval/ports.ts";
+import { askSigner } from "../privval/signer-ask.ts";
 import { SYSTEM_TIMERS, type Timers } from "../privval/timers.ts";
 import type { Caller, CallerTable } from "./caller.ts";
 import {
@@ -23,7 +23,6 @@ import {
   PRIVVAL_REQUEST_BYTES_MAX,
   PRIVVAL_SERVICE,
   type PrivvalMethod,
-  unwrapAnswer,
   wrapRequest,
 } from "./privval-call.ts";
 import { statusOf } from "./privval-status.ts";
@@ -109,13 +108,9 @@ export class PrivvalService {
     const deadlineMs = Math.min(PRIVVAL_ANSWER_DEADLINE_MS, leftMs(call));
     const message = wrapRequest(method, call.request);
     const { chainId, signer: found } = signer.value;
-    const answer = await this.#within(ask(found, chainId, message, deadlineMs), deadlineMs);
-    if (!answer.ok) return answer;
-    const body = unwrapAnswer(method, answer.value);
-    if (body === null || answer.value.length > PRIVVAL_ANSWER_BYTES_MAX) {
-      return err(refusal("PRIVVAL_ANSWER"));
-    }
-    return ok(body);
+    const asking = askSigner(found, { chainId, arm: method.arm, message, deadlineMs });
+    const answer = await this.#within(asking, deadlineMs);
+    return answer.ok ? ok(answer.value.body) : answer;
   }
 
   #signerFor(
@@ -139,7 +134,7 @@ export class PrivvalService {
     return this.#parts.callers().find(identity);
   }
 
-  #within(work: Promise<Answer>, deadlineMs: number): Promise<Answer> {
+  #within<T>(work: Promise<Result<T, Refusal>>, deadlineMs: number): Promise<Result<T, Refusal>> {
     return new Promise((settle) => {
       const cancel = this.#timers.after(deadlineMs, () => settle(err(refusal("PRIVVAL_LATE"))));
       void work.then((answer) => {
@@ -147,25 +142,6 @@ export class PrivvalService {
         settle(answer);
       });
     });
-  }
-}
-
-async function ask(
-  signer: PrivvalSigner,
-  chainId: string,
-  message: Uint8Array,
-  deadlineMs: number,
-): Promise<Answer> {
-  try {
-    return await signer.answer(chainId, message, deadlineMs);
-  } catch (error) {
-    // A bug must end the process, and the listener would outlive it.
-    if (error instanceof InvariantError) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-    return err(refusal("PRIVVAL_ANSWER"));
   }
 }
 

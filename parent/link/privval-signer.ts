@@ -59,15 +59,24 @@ export class LinkPrivvalSigner implements PrivvalSigner {
       if (leftMs() > 0) answer = await this.#ask(chainId, message, leftMs());
     }
     const tookMs = timers.nowMs() - startMs;
-    observe(chainId, answer.ok ? answer.value.signed : answer.error, tookMs);
     if (!answer.ok) {
-      this.#parts.log.warn("privval.refused", { chain: chainId, code: answer.error.code });
+      this.#refuse(chainId, answer.error, tookMs);
       return answer;
     }
+    observe(chainId, answer.value.signed, tookMs);
     const { signed } = answer.value;
     if (signed !== null) this.#say(chainId, signed, tookMs);
     // Not a view of a frame that is used again.
     return ok(answer.value.answer.slice());
+  }
+
+  refused(chainId: string, cause: Refusal): void {
+    this.#refuse(chainId, cause, 0);
+  }
+
+  #refuse(chain: string, cause: Refusal, tookMs: number): void {
+    this.#parts.observe(chain, cause, tookMs);
+    this.#parts.log.warn("privval.refused", { chain, code: cause.code });
   }
 
   /** While an enclave is replaced by another; false when that lasts until the deadline. */

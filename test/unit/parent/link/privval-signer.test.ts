@@ -72,6 +72,10 @@ test("a refusal is passed back and counted; a public key is neither counted nor 
   assert((await signer.answer("a-1", MESSAGE, 1000)).ok);
   assert.equal(log.lines.length, length);
   assert.deepEqual(observed.at(-1), ["a-1", null]);
+  // Of an answer that was not passed on.
+  signer.refused("a-1", refusal("PRIVVAL_ANSWER"));
+  assert.equal(log.lines.at(-1)?.fields.code, "PRIVVAL_ANSWER");
+  assert.deepEqual(observed.at(-1), ["a-1", refusal("PRIVVAL_ANSWER")]);
   await stop();
 });
 
