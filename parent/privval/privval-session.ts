@@ -21,6 +21,7 @@ import {
 } from "../../shared/privval.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { DelimitedReader } from "./delimited-reader.ts";
+import type { MessageRoom } from "./message-room.ts";
 import type { PrivvalCode, PrivvalSigner } from "./ports.ts";
 import { refusalText } from "./refusal-text.ts";
 import { askSigner } from "./signer-ask.ts";
@@ -36,6 +37,8 @@ export type SessionOptions = {
   readonly timing?: Partial<SessionTiming>;
   /** What the node reads of one message; PRIVVAL_ANSWER_BYTES_MAX for every version. */
   readonly answerBytesMax?: number;
+  /** Shared by all sessions; without it there is room for whatever comes. */
+  readonly room?: MessageRoom;
   readonly events?: Partial<SessionEvents>;
 };
 
@@ -83,10 +86,12 @@ export class PrivvalSession {
       if (stream.closed) settle();
       else stream.once("close", () => settle());
     });
-    this.#reader = new DelimitedReader(stream, PRIVVAL_MESSAGE_BYTES_MAX, () => {
+    const onOver = (): void => {
       this.#isOver = true;
       if (!this.#isReading) this.#interrupt?.("PRIVVAL_CLOSED");
-    });
+    };
+    const room = options.room ?? null;
+    this.#reader = new DelimitedReader(stream, PRIVVAL_MESSAGE_BYTES_MAX, onOver, room);
   }
 
   /** Serves until the connection is over and closed. Once; never rejects. */
@@ -154,7 +159,10 @@ export class PrivvalSession {
   async #ask(arm: PrivvalArm, message: Uint8Array, deadlineMs: number): Promise<Answer> {
     const { signer, chainId } = this.#options;
     const answerBytesMax = this.#answerBytesMax;
+    const booking = this.#reader.takeBooking();
     const answer = await askSigner(signer, { chainId, arm, message, deadlineMs, answerBytesMax });
+    // Not earlier, also when the node has given up: until then the signer has the message.
+    booking?.release();
     if (answer.ok) return { message: answer.value.message, refused: null };
     const refused = answer.error;
     const { number } = ERRORS[refused.code];
