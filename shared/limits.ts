@@ -16,10 +16,6 @@ export const FRAME_BYTES_MAX = BODY_BYTES_MAX + 4096;
 
 /** A privval message from a node, which caps nothing that it sends (tendermint.md §1.2). */
 export const PRIVVAL_MESSAGE_BYTES_MAX = 2 * 1024 * 1024;
-/** What needs no room: votes, and proposals without a list of their transactions. */
-export const PRIVVAL_SMALL_MESSAGE_BYTES_MAX = 64 * 1024;
-/** Longer messages in flight, added up: of the nodes that are dialled, and of those that call. */
-export const PRIVVAL_LARGE_BYTES_IN_FLIGHT_MAX = 16 * 1024 * 1024;
 /** What every node from v0.34 on reads of an answer; one byte more blocks the connection. */
 export const PRIVVAL_ANSWER_BYTES_MAX = 10_240;
 /** CometBFT's own limit of a vote extension. */

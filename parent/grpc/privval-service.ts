@@ -13,9 +13,11 @@ import { PRIVVAL_ANSWER_DEADLINE_MS } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { identityOf } from "../api/identity.ts";
 import type { Log } from "../ports.ts";
+import { MessageRoom } from "../privval/message-room.ts";
 import type { PrivvalSigner } from "../privval/ports.ts";
 import { askSigner } from "../privval/signer-ask.ts";
 import { SYSTEM_TIMERS, type Timers } from "../privval/timers.ts";
+import { CallIntake } from "./call-intake.ts";
 import type { Caller, CallerTable } from "./caller.ts";
 import {
   chainIdOf,
@@ -28,6 +30,7 @@ import {
 import { statusOf } from "./privval-status.ts";
 
 type Call = Pick<ServerUnaryCall<Buffer, Buffer>, "request" | "getAuthContext" | "getDeadline">;
+type NewCall = Call & Pick<ServerUnaryCall<Buffer, Buffer>, "metadata">;
 type Answer = Result<Uint8Array, Refusal>;
 
 export type ServiceParts = {
@@ -36,6 +39,7 @@ export type ServiceParts = {
   /** Told of refusals that no signer has seen; the chain is empty, as it is nobody's. */
   readonly observe: (chainId: string, refused: Refusal, tookMs: number) => void;
   readonly timers?: Timers;
+  readonly room?: MessageRoom;
 };
 
 /** A node sends one request at a time, and the next one's public key beside it at most. */
@@ -51,13 +55,20 @@ export class PrivvalService {
   readonly server: Server;
   readonly #parts: ServiceParts;
   readonly #timers: Timers;
+  readonly #intake: CallIntake;
   readonly #idle: (() => void)[] = [];
   #callCount = 0;
 
   constructor(parts: ServiceParts) {
     this.#parts = parts;
     this.#timers = parts.timers ?? SYSTEM_TIMERS;
+    this.#intake = new CallIntake({
+      room: parts.room ?? new MessageRoom(),
+      timers: this.#timers,
+      refused: (cause) => this.#refused(cause, 0),
+    });
     this.server = new Server({
+      interceptors: [this.#intake.interceptor],
       "grpc.max_receive_message_length": PRIVVAL_REQUEST_BYTES_MAX,
       "grpc.max_concurrent_streams": STREAM_COUNT_MAX,
       "grpc.keepalive_time_ms": KEEP_ALIVE_MS,
@@ -82,14 +93,20 @@ export class PrivvalService {
   }
 
   #handle(method: PrivvalMethod) {
-    return (call: Call, callback: sendUnaryData<Buffer>): void => {
+    return (call: NewCall, callback: sendUnaryData<Buffer>): void => {
       void this.#serve(method, call, callback);
     };
   }
 
-  async #serve(method: PrivvalMethod, call: Call, callback: sendUnaryData<Buffer>): Promise<void> {
+  async #serve(
+    method: PrivvalMethod,
+    call: NewCall,
+    callback: sendUnaryData<Buffer>,
+  ): Promise<void> {
     this.#callCount += 1;
+    const release = this.#intake.hold(call.metadata);
     const answer = await this.answer(method, call);
+    release();
     if (answer.ok) callback(null, Buffer.from(answer.value));
     else callback(statusOf(method, answer.error));
     this.#callCount -= 1;
@@ -101,8 +118,7 @@ export class PrivvalService {
     const startMs = this.#timers.nowMs();
     const signer = this.#signerFor(method, call);
     if (!signer.ok) {
-      this.#parts.log.warn("privval.refused", { code: signer.error.code });
-      this.#parts.observe("", signer.error, this.#timers.nowMs() - startMs);
+      this.#refused(signer.error, this.#timers.nowMs() - startMs);
       return signer;
     }
     const deadlineMs = Math.min(PRIVVAL_ANSWER_DEADLINE_MS, leftMs(call));
@@ -111,6 +127,12 @@ export class PrivvalService {
     const asking = askSigner(found, { chainId, arm: method.arm, message, deadlineMs });
     const answer = await this.#within(asking, deadlineMs);
     return answer.ok ? ok(answer.value.body) : answer;
+  }
+
+  /** What no signer has seen is no chain's. */
+  #refused(cause: Refusal, tookMs: number): void {
+    this.#parts.log.warn("privval.refused", { code: cause.code });
+    this.#parts.observe("", cause, tookMs);
   }
 
   #signerFor(

@@ -1,7 +1,7 @@
 // Messages from a byte stream: a uvarint length and that many bytes (tendermint.md §1.2), cut and
 // joined by the carrier as it likes. It must never allocate for a length before the bytes are
-// there, and reads on only when a message is asked for, and has room: whoever sends faster meets the
-// stream's own limit.
+// there, and reads on only when a message is asked for, and has room: whoever sends faster meets
+// the stream's own limit.
 
 import type { Readable } from "node:stream";
 import { readVarint } from "../../shared/bytes/protobuf.ts";

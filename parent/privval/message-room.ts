@@ -4,17 +4,18 @@
 // let one that waits be overtaken.
 
 import { invariant } from "../../shared/invariant.ts";
-import {
-  PRIVVAL_LARGE_BYTES_IN_FLIGHT_MAX,
-  PRIVVAL_SMALL_MESSAGE_BYTES_MAX,
-} from "../../shared/limits.ts";
+
+/** What needs no room: votes, and proposals without a list of their transactions. */
+export const SMALL_MESSAGE_BYTES_MAX = 64 * 1024;
+/** Longer messages, added up; nodes that are dialled and nodes that call have a room each. */
+export const ROOM_BYTES = 16 * 1024 * 1024;
 
 export class MessageRoom {
   readonly #bytesMax: number;
   #bytes = 0;
   #waiting: Booking[] = [];
 
-  constructor(bytesMax = PRIVVAL_LARGE_BYTES_IN_FLIGHT_MAX) {
+  constructor(bytesMax = ROOM_BYTES) {
     this.#bytesMax = bytesMax;
   }
 
@@ -34,7 +35,7 @@ export class MessageRoom {
   }
 
   #bookingOf(messageBytes: number, onRoom: () => void): Booking {
-    const byteCount = messageBytes <= PRIVVAL_SMALL_MESSAGE_BYTES_MAX ? 0 : messageBytes;
+    const byteCount = messageBytes <= SMALL_MESSAGE_BYTES_MAX ? 0 : messageBytes;
     invariant(byteCount <= this.#bytesMax, "the longest message has room");
     return new Booking(byteCount, onRoom, (booking) => this.#release(booking));
   }

@@ -1,7 +1,7 @@
 // A node's request given to the signer, whichever protocol it came by: asked once, and what comes
 // back is looked at before it goes on. It must never pass on what a node can't read, or does not
-// expect in answer to what it asked: that would stay in the stream, or stall the node (tendermint.md
-// §1.5).
+// expect in answer to what it asked: that would stay in the stream, or stall the node
+// (tendermint.md §1.5).
 
 import { bytesIn, parseProto } from "../../shared/bytes/protobuf.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";

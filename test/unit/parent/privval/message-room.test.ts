@@ -1,14 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MessageRoom } from "../../../../parent/privval/message-room.ts";
+import { CONNECTION_COUNT_MAX } from "../../../../parent/grpc/privval-listener.ts";
+import { STREAM_COUNT_MAX } from "../../../../parent/grpc/privval-service.ts";
+import {
+  MessageRoom,
+  ROOM_BYTES,
+  SMALL_MESSAGE_BYTES_MAX,
+} from "../../../../parent/privval/message-room.ts";
 import {
   IN_FLIGHT_BYTES_MAX,
-  PRIVVAL_LARGE_BYTES_IN_FLIGHT_MAX,
   PRIVVAL_MESSAGE_BYTES_MAX,
-  PRIVVAL_SMALL_MESSAGE_BYTES_MAX,
+  PRIVVAL_NODE_COUNT_MAX,
 } from "../../../../shared/limits.ts";
 
-const SMALL = PRIVVAL_SMALL_MESSAGE_BYTES_MAX;
+const SMALL = SMALL_MESSAGE_BYTES_MAX;
 const LARGE = SMALL + 1;
 
 test("a room takes what it has room for, and not one byte over", () => {
@@ -66,8 +71,8 @@ test("whoever is told may give its room back at once", () => {
 });
 
 test("both rooms and all small messages together fit into the link", () => {
-  const smallCount = 64 + 64 * 4;
-  const sum = 2 * PRIVVAL_LARGE_BYTES_IN_FLIGHT_MAX + smallCount * SMALL;
+  const smallCount = PRIVVAL_NODE_COUNT_MAX + CONNECTION_COUNT_MAX * STREAM_COUNT_MAX;
+  const sum = 2 * ROOM_BYTES + smallCount * SMALL;
   assert.ok(sum < IN_FLIGHT_BYTES_MAX);
-  assert.ok(PRIVVAL_LARGE_BYTES_IN_FLIGHT_MAX >= 4 * PRIVVAL_MESSAGE_BYTES_MAX);
+  assert.ok(ROOM_BYTES >= 4 * PRIVVAL_MESSAGE_BYTES_MAX);
 });

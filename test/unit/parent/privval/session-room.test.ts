@@ -2,15 +2,15 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MessageRoom } from "../../../../parent/privval/message-room.ts";
+import { MessageRoom, SMALL_MESSAGE_BYTES_MAX } from "../../../../parent/privval/message-room.ts";
 import { encodeDelimited } from "../../../../shared/bytes/protobuf.ts";
-import { PRIVVAL_IDLE_MS, PRIVVAL_SMALL_MESSAGE_BYTES_MAX } from "../../../../shared/limits.ts";
+import { PRIVVAL_IDLE_MS } from "../../../../shared/limits.ts";
 import { settled } from "../../../fakes/manual-timers.ts";
 import { answerTo } from "../../../fakes/scripted-privval.ts";
 import { requestOf, SessionBench } from "../../../fakes/session-bench.ts";
 
 test("a large message waits for room, a small one never, and the room is given back", async () => {
-  const large = requestOf(3, new Uint8Array(PRIVVAL_SMALL_MESSAGE_BYTES_MAX));
+  const large = requestOf(3, new Uint8Array(SMALL_MESSAGE_BYTES_MAX));
   const room = new MessageRoom(large.length);
   const [first, second] = [new SessionBench({ room }), new SessionBench({ room })];
   const give = first.signer.holdNext();
@@ -28,7 +28,7 @@ test("a large message waits for room, a small one never, and the room is given b
 });
 
 test("a large message keeps its room while the signer has it, also without its node", async () => {
-  const large = requestOf(3, new Uint8Array(PRIVVAL_SMALL_MESSAGE_BYTES_MAX));
+  const large = requestOf(3, new Uint8Array(SMALL_MESSAGE_BYTES_MAX));
   const room = new MessageRoom(large.length);
   const [gone, next] = [new SessionBench({ room }), new SessionBench({ room })];
   const give = gone.signer.holdNext();
@@ -42,7 +42,7 @@ test("a large message keeps its room while the signer has it, also without its n
 });
 
 test("a node that waits for room, or drips, is gone after three pings, and its room free", async () => {
-  const large = requestOf(3, new Uint8Array(PRIVVAL_SMALL_MESSAGE_BYTES_MAX));
+  const large = requestOf(3, new Uint8Array(SMALL_MESSAGE_BYTES_MAX));
   const room = new MessageRoom(large.length);
   const drip = new SessionBench({ room });
   drip.peer.write(encodeDelimited(large).subarray(0, 100));
