@@ -109,16 +109,10 @@ class PrivvalListener {
   }
 
   async reload(config: PrivvalGrpcConfig): Promise<Result<null, Refusal>> {
-    const { log, signerOf } = this.#parts;
     const material = await readTlsMaterial(config.tls, Date.now());
-    if (!material.ok) {
-      const [path, reason] = material.error.detail ?? [];
-      const { code } = material.error;
-      log.error("privval.reload.refused", { code, path: String(path), reason: String(reason) });
-      return material;
-    }
+    if (!material.ok) return material;
     this.server.setSecureContext(material.value.context);
-    this.#callers = new CallerTable(config, signerOf);
+    this.#callers = new CallerTable(config, this.#parts.signerOf);
     // Open connections were verified against the old authorities, and nothing would do it again.
     if (material.value.digest !== this.#digest) this.#leaveAll();
     // Whoever is nobody now is cut off at once, as by the API.
@@ -126,7 +120,6 @@ class PrivvalListener {
       if (this.#callers.find(identity) === null) socket.destroy();
     }
     this.#digest = material.value.digest;
-    log.info("privval.reloaded");
     return ok(null);
   }
 
