@@ -3,6 +3,7 @@
 
 import { type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer } from "node:https";
+import { readBoundedStream } from "../../parent/platform/bounded-reader.ts";
 import type { Address } from "../../shared/address.ts";
 import { AwsError } from "./aws-error.ts";
 import { type JsonObject, parseJsonObject } from "./json-fields.ts";
@@ -40,7 +41,9 @@ const CONTENT_TYPE = "application/x-amz-json-1.1";
 export async function startAwsServer(options: AwsServerOptions): Promise<AwsServer> {
   const tls = { cert: options.certificatePem, key: options.privateKeyPem };
   const server = createServer(tls, (request, response) => {
-    void readBody(request).then((body) => answer(options, request, body, response));
+    void readBoundedStream(request, BODY_BYTES_MAX).then((body) =>
+      answer(options, request, body, response),
+    );
   });
   const { host, port } = options.listen;
   await new Promise<void>((settle, reject) => {
@@ -55,22 +58,6 @@ export async function startAwsServer(options: AwsServerOptions): Promise<AwsServ
       return new Promise((settle) => server.close(() => settle()));
     },
   };
-}
-
-/** Null when it is too large or was cut off. */
-async function readBody(request: IncomingMessage): Promise<Buffer | null> {
-  const chunks: Uint8Array[] = [];
-  let byteCount = 0;
-  try {
-    for await (const chunk of request as AsyncIterable<Uint8Array>) {
-      byteCount += chunk.length;
-      if (byteCount > BODY_BYTES_MAX) return null;
-      chunks.push(chunk);
-    }
-  } catch {
-    return null;
-  }
-  return Buffer.concat(chunks);
 }
 
 function answer(

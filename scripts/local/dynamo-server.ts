@@ -8,6 +8,7 @@ import { createServer as createTlsServer } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import dynalite from "dynalite";
+import { readBoundedStream } from "../../parent/platform/bounded-reader.ts";
 import type { Address } from "../../shared/address.ts";
 import { AwsError } from "./aws-error.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "./json-fields.ts";
@@ -122,7 +123,7 @@ async function respond(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const body = await readBody(request);
+  const body = await readBoundedStream(request, BODY_BYTES_MAX);
   if (body === null) return void response.destroy();
   const headers = headersOf(request);
   try {
@@ -160,22 +161,6 @@ function verify(
     options.credentials(),
     options.nowMs(),
   );
-}
-
-/** Null when it is too large or was cut off. */
-async function readBody(request: IncomingMessage): Promise<Buffer | null> {
-  const chunks: Uint8Array[] = [];
-  let byteCount = 0;
-  try {
-    for await (const chunk of request as AsyncIterable<Uint8Array>) {
-      byteCount += chunk.length;
-      if (byteCount > BODY_BYTES_MAX) return null;
-      chunks.push(chunk);
-    }
-  } catch {
-    return null;
-  }
-  return Buffer.concat(chunks);
 }
 
 function headersOf(request: IncomingMessage): Readonly<Record<string, string>> {
