@@ -11,6 +11,7 @@ import { after, before, describe, it } from "node:test";
 import { z } from "zod";
 import { quietly, type Stops } from "../../scripts/local/bring-up.ts";
 import { bringUpConsensus } from "../../scripts/local/consensus-bring-up.ts";
+import type { JsonObject } from "../../scripts/local/json-fields.ts";
 import { type Layout, layoutOf, makeFolders } from "../../scripts/local/layout.ts";
 import { PrivvalNode } from "../../scripts/local/privval-node.ts";
 import { ContendingNodes } from "../fakes/contending-nodes.ts";
@@ -60,7 +61,7 @@ async function awaitHeights(count: number): Promise<void> {
   }, RECOVERY_MS_MAX);
 }
 
-async function startSigner(): Promise<void> {
+async function startSigner(chain: JsonObject = {}): Promise<void> {
   layout = layoutOf(mkdtempSync(join(tmpdir(), "redoubt-upgrade-")));
   makeFolders(layout);
   const nodes: PrivvalNode[] = [];
@@ -81,49 +82,55 @@ async function startSigner(): Promise<void> {
     port: await freePortPair(),
     folder: layout.folder,
   };
-  const { enclave } = await quietly(() => bringUpConsensus(layout, options, addresses, stops));
+  const { enclave } = await quietly(() =>
+    bringUpConsensus(layout, options, addresses, stops, chain),
+  );
   const manifest = manifestSchema.parse(JSON.parse(readFileSync(layout.manifest, "utf8")));
   succession = new Succession({ layout, kmsKeyArn: manifest.kms.keyArn, enclave });
   load = new ContendingNodes(nodes, random);
+  load.start();
+  await awaitHeights(3);
+}
+
+async function stopSigner(): Promise<void> {
+  await load.stop();
+  await succession.stop();
+  for (const stop of stops.splice(0).toReversed()) await stop();
+  rmSync(layout.folder, { recursive: true, force: true });
+}
+
+/** As often as that, and what it cost the nodes. */
+async function upgradeQuietly(count: number): Promise<string> {
+  load.waitedMs = 0;
+  await awaitHeights(50);
+  const told = [`without one ${Math.round(load.waitedMs)} ms`];
+  for (let round = 0; round < count; round++) {
+    await succession.prepare();
+    succession.allow();
+    await awaitHeights(3);
+    load.waitedMs = 0;
+    const { heightCount } = load;
+    assert.equal(await upgrade(), "completed");
+    await awaitHeights(3);
+    told.push(`${Math.round(load.waitedMs)} ms over ${load.heightCount - heightCount} heights`);
+    assert.ok(load.waitedMs < WAIT_MS_MAX, told.join());
+    await succession.settle();
+    await awaitHeights(3);
+  }
+  load.check();
+  assert.equal(load.failureCount, 0);
+  const others = [...load.refusals.keys()].filter((code) => !CONTENTION.includes(code));
+  assert.deepEqual(others, []);
+  assert.ok(load.refusals.has("GUARD_STEP_DOUBLE"), "both have asked for one step");
+  return `longest ask: ${told.join(", ")}`;
 }
 
 describe(`an upgrade of a signer for a Tendermint chain, seed ${seed}`, () => {
-  before(async () => {
-    await startSigner();
-    load.start();
-    await awaitHeights(3);
-  });
-
-  after(async () => {
-    await load.stop();
-    await succession.stop();
-    for (const stop of stops.toReversed()) await stop();
-    rmSync(layout.folder, { recursive: true, force: true });
-  });
+  before(() => startSigner());
+  after(stopSigner);
 
   it("refuses no vote, cuts off no node, and lets heights go on", async (t) => {
-    load.waitedMs = 0;
-    await awaitHeights(50);
-    const told = [`without one ${Math.round(load.waitedMs)} ms`];
-    for (let round = 0; round < 3; round++) {
-      await succession.prepare();
-      succession.allow();
-      await awaitHeights(3);
-      load.waitedMs = 0;
-      const { heightCount } = load;
-      assert.equal(await upgrade(), "completed");
-      await awaitHeights(3);
-      told.push(`${Math.round(load.waitedMs)} ms over ${load.heightCount - heightCount} heights`);
-      assert.ok(load.waitedMs < WAIT_MS_MAX, told.join());
-      await succession.settle();
-      await awaitHeights(3);
-    }
-    load.check();
-    assert.equal(load.failureCount, 0);
-    const others = [...load.refusals.keys()].filter((code) => !CONTENTION.includes(code));
-    assert.deepEqual(others, []);
-    assert.ok(load.refusals.has("GUARD_STEP_DOUBLE"), "both have asked for one step");
-    t.diagnostic(`longest ask: ${told.join(", ")}`);
+    t.diagnostic(await upgradeQuietly(3));
   });
 
   it("ends with the successor signing, whichever enclave is killed in it, and when", async (t) => {
@@ -151,5 +158,14 @@ describe(`an upgrade of a signer for a Tendermint chain, seed ${seed}`, () => {
     const verified = await runRedoubt(["audit", "verify", log, "--json"]);
     assert.equal(verified.code, 0, verified.out + verified.error);
     t.diagnostic(`${load.askCount} asks, ${load.stepCount} steps signed, each with one signature`);
+  });
+});
+
+describe("an upgrade of a signer that reserves heights", () => {
+  before(() => startSigner({ reservation: { heights: 50 } }));
+  after(stopSigner);
+
+  it("gives them back before the successor is asked, and refuses no vote", async (t) => {
+    t.diagnostic(await upgradeQuietly(3));
   });
 });
