@@ -2,7 +2,6 @@
 // start, and for its successor in an upgrade. Each of them gets the newest credentials. It must
 // never ask anything of an enclave by itself.
 
-import { readFile } from "node:fs/promises";
 import type { ErrorCode } from "../shared/errors.ts";
 import { MANIFEST_BYTES_MAX } from "../shared/limits.ts";
 import { err, ok, type Result } from "../shared/result.ts";
@@ -14,6 +13,7 @@ import { Provisioner, type Succession } from "./link/provision.ts";
 import { createBundleReader } from "./ops/bundles.ts";
 import type { Config } from "./ops/config.ts";
 import type { EnclaveSource } from "./ops/enclave-config.ts";
+import { readBoundedFile, TOO_LARGE } from "./platform/bounded-reader.ts";
 import type { Credentials, EnclaveLocator, Log } from "./ports.ts";
 
 /** Where the enclave is, what is measured into it, and its keys. */
@@ -75,11 +75,8 @@ function createLocator(source: EnclaveSource, seat: PeerSeat, log: Log): Enclave
 }
 
 async function readManifest(path: string): Promise<Result<Uint8Array, ManifestFailure>> {
-  try {
-    const bytes = await readFile(path);
-    const isFitting = bytes.length > 0 && bytes.length <= MANIFEST_BYTES_MAX;
-    return isFitting ? ok(bytes) : err({ code: "MANIFEST_MALFORMED", reason: path });
-  } catch {
-    return err({ code: "CONFIG_UNREADABLE", reason: path });
-  }
+  const bytes = await readBoundedFile(path, MANIFEST_BYTES_MAX);
+  if (bytes.ok && bytes.value.length > 0) return bytes;
+  const isRead = bytes.ok || bytes.error === TOO_LARGE;
+  return err({ code: isRead ? "MANIFEST_MALFORMED" : "CONFIG_UNREADABLE", reason: path });
 }

@@ -1,6 +1,7 @@
 // The parent's program: `redoubt-parent CONFIG.json`. SIGTERM and SIGINT stop it with every answer
-// given; SIGHUP has it read certificates, clients and bundles anew. Exit codes: 0 stopped, 1 failed
-// (one line in the log says why), 2 usage. It must never run on after an error nobody caught.
+// given; SIGHUP has it read certificates, clients, nodes and bundles anew. Exit codes: 0 stopped,
+// 1 failed (one line in the log says why), 2 usage. It must never run on after an error nobody
+// caught.
 
 import { SHUTDOWN_DEADLINE_MS } from "../shared/limits.ts";
 import { err } from "../shared/result.ts";

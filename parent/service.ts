@@ -4,7 +4,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 import { encodeAddress } from "../shared/address.ts";
-import { ERRORS, type ErrorCode, type Refusal, refusal } from "../shared/errors.ts";
+import { ERRORS, type ErrorCode, refusal } from "../shared/errors.ts";
 import { REQUEST_DEADLINE_MS, SHUTDOWN_DEADLINE_MS } from "../shared/limits.ts";
 import { err, ok, type Result } from "../shared/result.ts";
 import { startApi } from "./api/start.ts";
@@ -12,7 +12,7 @@ import { Enclaves } from "./enclaves.ts";
 import { ActiveEnclave, closeServed, type ServedEnclave } from "./link/active-enclave.ts";
 import { startAdmin } from "./link/admin.ts";
 import { EnclavePeer } from "./link/enclave-peer.ts";
-import { type PrivvalNodes, startPrivvalNodes } from "./link/privval-nodes.ts";
+import { PrivvalNodes } from "./link/privval-nodes.ts";
 import type { Succession } from "./link/provision.ts";
 import { LinkSigner } from "./link/signer.ts";
 import { type ServeFailure, Upgrades } from "./link/upgrade.ts";
@@ -29,7 +29,7 @@ import { startRelay } from "./relay/relay.ts";
 import { startStore } from "./store/store.ts";
 
 export type Service = {
-  /** Certificates, clients and sources of the API, and all bundles. */
+  /** Certificates, clients and sources of the API, Tendermint nodes, and all bundles. */
   reload(config: Config): Promise<void>;
   /** Bundles only, when the configuration itself does not pass. */
   reloadBundles(): void;
@@ -55,12 +55,25 @@ export type StartRefusal = {
 /** What a request that was held back may still need. */
 const SIGN_MS = 1000;
 
+type Close = () => Promise<void> | void;
+
 /** Closes what was started, last first. */
 class Closings {
-  readonly #closings: (() => Promise<void> | void)[] = [];
+  readonly #closings: Close[] = [];
 
-  add(close: () => Promise<void> | void): void {
+  add(close: Close): void {
     this.#closings.push(close);
+  }
+
+  /**
+   * Together with the last one. Both have answers to give: one after the other they would need the
+   * time of both, and the second would go on taking requests meanwhile.
+   */
+  addBeside(close: Close): void {
+    const last = this.#closings.pop();
+    this.#closings.push(async () => {
+      await Promise.all([last?.(), close()]);
+    });
   }
 
   async run(): Promise<void> {
@@ -116,17 +129,13 @@ async function startParts(
   const api = await startApi({ config: config.api, signer, log, metrics });
   if (!api.ok) return err(named("api", api.error));
   closings.add(() => api.value.close(SHUTDOWN_DEADLINE_MS));
+  const privval = prepareNodes({ active, log, metrics });
+  closings.addBeside(() => privval.close());
+  const nodes = await privval.serve(config.privval);
+  if (!nodes.ok) return err(named("privval", nodes.error));
   const ops = await startOps({ listen: config.ops.listen, signer, metrics, log });
   if (!ops.ok) return err(named("ops", ops.error));
   closings.add(() => ops.value.close());
-
-  let privval: PrivvalNodes | null = null;
-  if (config.privval !== undefined) {
-    const nodes = await startNodes(config.privval, { active, log, metrics });
-    if (!nodes.ok) return err(named("privval", nodes.error));
-    closings.add(() => nodes.value.close());
-    privval = nodes.value;
-  }
 
   active.present.provisioner.start();
   const feed = startCredentials(
@@ -141,8 +150,9 @@ async function startParts(
     reloadBundles,
     reload: async (next) => {
       await api.value.reload(next.api);
-      await privval?.reload(next.privval);
+      // Before new nodes, which ask for their keys at once.
       reloadBundles();
+      await privval.reload(next.privval);
     },
     stop: async () => {
       log.info("parent.stopping", { count: signer.inFlightCount() });
@@ -151,29 +161,25 @@ async function startParts(
   });
 }
 
-/** Tendermint nodes, and what is counted of them. */
-async function startNodes(
-  config: NonNullable<Config["privval"]>,
-  parts: { readonly active: ActiveEnclave; readonly log: Log; readonly metrics: Metrics },
-): Promise<Result<PrivvalNodes, Refusal>> {
-  const { active, log, metrics } = parts;
-  let started: PrivvalNodes | null = null;
-  const privvalMetrics = new PrivvalMetrics(
+/** Tendermint nodes, none of which is served yet, and what is counted of them. */
+function prepareNodes(parts: {
+  readonly active: ActiveEnclave;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}): PrivvalNodes {
+  const { metrics, ...rest } = parts;
+  const counts = new PrivvalMetrics(
     metrics.registry,
-    () => started?.states() ?? [],
+    () => nodes.states(),
     () => performance.now(),
   );
-  const nodes = await startPrivvalNodes({
-    config,
-    active,
-    log,
-    observe: (chainId, outcome, tookMs) => privvalMetrics.observe(chainId, outcome, tookMs),
+  const nodes = new PrivvalNodes({
+    ...rest,
+    observe: (...observed) => counts.observe(...observed),
     tlsRefused: (reason) => metrics.tlsRefused(reason),
+    watch: (keys) => counts.retain(keys),
   });
-  if (nodes.ok) started = nodes.value;
-  if (config.grpc !== undefined) {
-    watchCallers(metrics.registry, () => started?.connectionCount() ?? 0);
-  }
+  watchCallers(metrics.registry, () => nodes.connectionCount());
   return nodes;
 }
 

@@ -24,6 +24,7 @@ const KNOWN_REASONS: ReadonlySet<string> = new Set([
   "NO_CERTIFICATE",
   "SESSION_REUSED",
   "SOURCE_DENIED",
+  "CLIENT_UNKNOWN",
   "CONNECTION_COUNT",
   "HANDSHAKE",
 ]);

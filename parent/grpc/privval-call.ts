@@ -41,10 +41,3 @@ export function chainIdOf({ chainField }: PrivvalMethod, request: Uint8Array): s
 export function wrapRequest({ arm }: PrivvalMethod, request: Uint8Array): Uint8Array {
   return protoMessage(PRIVVAL_ARMS[arm].request, request);
 }
-
-/** What stands in the arm that belongs to the method; null when that is not there. */
-export function unwrapAnswer({ arm }: PrivvalMethod, message: Uint8Array): Uint8Array | null {
-  const number = PRIVVAL_ARMS[arm].answer;
-  const values = parseProto(message, { [number]: "bytes" }, "refuse");
-  return values?.has(number) === true ? bytesIn(values, number) : null;
-}

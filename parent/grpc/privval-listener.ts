@@ -1,7 +1,8 @@
 // The listener for Tendermint nodes that are the client: TLS 1.3 with certificates on both sides,
 // then gRPC on what has passed. Chains are checked by OpenSSL and the outcome is read here, so that
-// the reason can be logged. It must never hand a connection on whose chain did not verify, nor
-// resume a session: a resumed one has shown neither a key nor a certificate.
+// the reason can be logged. It must never hand a connection on whose chain did not verify, or whose
+// certificate is no client's, nor resume a session: a resumed one has shown neither a key nor a
+// certificate.
 
 import type { Socket } from "node:net";
 import { createServer, type Server, type TLSSocket, type TlsOptions } from "node:tls";
@@ -11,14 +12,14 @@ import type { Refusal } from "../../shared/errors.ts";
 import { PRIVVAL_ANSWER_DEADLINE_MS } from "../../shared/limits.ts";
 import { ok, type Result } from "../../shared/result.ts";
 import { HandshakeList } from "../api/handshake.ts";
-import { identityOf } from "../api/identity.ts";
+import { type Identity, identityOf } from "../api/identity.ts";
 import { readTlsMaterial, type TlsMaterial } from "../api/tls-material.ts";
 import { reasonLabel, refusalReason } from "../api/tls-refusal.ts";
 import type { PrivvalGrpcConfig } from "../ops/privval-grpc-config.ts";
 import { listenOnTcp } from "../ops/server.ts";
 import type { Log } from "../ports.ts";
 import { CallerTable, type SignerOf } from "./caller.ts";
-import { PrivvalService } from "./privval-service.ts";
+import { PrivvalService, type ServiceParts } from "./privval-service.ts";
 
 export type PrivvalGrpcParts = {
   readonly config: PrivvalGrpcConfig;
@@ -26,7 +27,7 @@ export type PrivvalGrpcParts = {
   readonly log: Log;
   readonly observe: (chainId: string, refused: Refusal, tookMs: number) => void;
   readonly tlsRefused: (reason: string) => void;
-};
+} & Pick<ServiceParts, "room" | "timers">;
 
 export type PrivvalGrpc = {
   /** With the port that was chosen, when the configuration says port 0. */
@@ -73,16 +74,16 @@ class PrivvalListener {
   readonly #service: PrivvalService;
   readonly #handshakes = new HandshakeList();
   /** Those that passed the handshake. */
-  readonly #sockets = new Map<TLSSocket, string>();
+  readonly #sockets = new Map<TLSSocket, Identity>();
   #callers: CallerTable;
   #injector: ConnectionInjector;
   #digest: string;
 
   constructor(parts: PrivvalGrpcParts, material: TlsMaterial) {
-    const { config, signerOf, log, observe } = parts;
+    const { config, signerOf, tlsRefused: _, ...rest } = parts;
     this.#parts = parts;
     this.#callers = new CallerTable(config, signerOf);
-    this.#service = new PrivvalService({ callers: () => this.#callers, log, observe });
+    this.#service = new PrivvalService({ ...rest, callers: () => this.#callers });
     this.#injector = this.#newInjector();
     this.#digest = material.digest;
     const options: TlsOptions = {
@@ -108,20 +109,17 @@ class PrivvalListener {
   }
 
   async reload(config: PrivvalGrpcConfig): Promise<Result<null, Refusal>> {
-    const { log, signerOf } = this.#parts;
     const material = await readTlsMaterial(config.tls, Date.now());
-    if (!material.ok) {
-      const [path, reason] = material.error.detail ?? [];
-      const { code } = material.error;
-      log.error("privval.reload.refused", { code, path: String(path), reason: String(reason) });
-      return material;
-    }
+    if (!material.ok) return material;
     this.server.setSecureContext(material.value.context);
-    this.#callers = new CallerTable(config, signerOf);
+    this.#callers = new CallerTable(config, this.#parts.signerOf);
     // Open connections were verified against the old authorities, and nothing would do it again.
     if (material.value.digest !== this.#digest) this.#leaveAll();
+    // Whoever is nobody now is cut off at once, as by the API.
+    for (const [socket, identity] of this.#sockets) {
+      if (this.#callers.find(identity) === null) socket.destroy();
+    }
     this.#digest = material.value.digest;
-    log.info("privval.reloaded");
     return ok(null);
   }
 
@@ -168,14 +166,16 @@ class PrivvalListener {
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) return this.#cut(socket, "NO_CERTIFICATE");
     if (socket.alpnProtocol !== "h2") return this.#cut(socket, "HANDSHAKE");
-    const { fingerprint256 } = certificate;
-    if (!this.#hasRoom(fingerprint256)) return this.#cut(socket, "CONNECTION_COUNT");
-    const name = this.#callers.find(identityOf(certificate))?.name ?? null;
+    const identity = identityOf(certificate);
+    const caller = this.#callers.find(identity);
+    // Told so by a status, it would have sent a whole request before.
+    if (caller === null) return this.#cut(socket, "CLIENT_UNKNOWN");
+    if (!this.#hasRoom(identity)) return this.#cut(socket, "CONNECTION_COUNT");
     const where = {
       address: socket.remoteAddress ?? "",
-      ...(name === null ? {} : { client: name }),
+      ...(caller.name === null ? {} : { client: caller.name }),
     };
-    this.#sockets.set(socket, fingerprint256);
+    this.#sockets.set(socket, identity);
     this.#parts.log.info("privval.connected", where);
     socket.once("close", () => {
       this.#sockets.delete(socket);
@@ -184,9 +184,9 @@ class PrivvalListener {
     this.#injector.injectConnection(socket);
   }
 
-  #hasRoom(fingerprint: string): boolean {
+  #hasRoom({ fingerprint }: Identity): boolean {
     if (this.#sockets.size >= CONNECTION_COUNT_MAX) return false;
-    const same = [...this.#sockets.values()].filter((other) => other === fingerprint);
+    const same = [...this.#sockets.values()].filter((other) => other.fingerprint === fingerprint);
     return same.length < CERTIFICATE_CONNECTION_COUNT_MAX;
   }
 

@@ -9,13 +9,15 @@ import {
   type sendUnaryData,
 } from "@grpc/grpc-js";
 import { type Refusal, refusal } from "../../shared/errors.ts";
-import { InvariantError } from "../../shared/invariant.ts";
-import { PRIVVAL_ANSWER_BYTES_MAX, PRIVVAL_ANSWER_DEADLINE_MS } from "../../shared/limits.ts";
+import { PRIVVAL_ANSWER_DEADLINE_MS } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { identityOf } from "../api/identity.ts";
 import type { Log } from "../ports.ts";
+import { MessageRoom } from "../privval/message-room.ts";
 import type { PrivvalSigner } from "../privval/ports.ts";
+import { askSigner } from "../privval/signer-ask.ts";
 import { SYSTEM_TIMERS, type Timers } from "../privval/timers.ts";
+import { CallIntake } from "./call-intake.ts";
 import type { Caller, CallerTable } from "./caller.ts";
 import {
   chainIdOf,
@@ -23,12 +25,12 @@ import {
   PRIVVAL_REQUEST_BYTES_MAX,
   PRIVVAL_SERVICE,
   type PrivvalMethod,
-  unwrapAnswer,
   wrapRequest,
 } from "./privval-call.ts";
 import { statusOf } from "./privval-status.ts";
 
 type Call = Pick<ServerUnaryCall<Buffer, Buffer>, "request" | "getAuthContext" | "getDeadline">;
+type NewCall = Call & Pick<ServerUnaryCall<Buffer, Buffer>, "metadata">;
 type Answer = Result<Uint8Array, Refusal>;
 
 export type ServiceParts = {
@@ -37,6 +39,7 @@ export type ServiceParts = {
   /** Told of refusals that no signer has seen; the chain is empty, as it is nobody's. */
   readonly observe: (chainId: string, refused: Refusal, tookMs: number) => void;
   readonly timers?: Timers;
+  readonly room?: MessageRoom;
 };
 
 /** A node sends one request at a time, and the next one's public key beside it at most. */
@@ -52,13 +55,20 @@ export class PrivvalService {
   readonly server: Server;
   readonly #parts: ServiceParts;
   readonly #timers: Timers;
+  readonly #intake: CallIntake;
   readonly #idle: (() => void)[] = [];
   #callCount = 0;
 
   constructor(parts: ServiceParts) {
     this.#parts = parts;
     this.#timers = parts.timers ?? SYSTEM_TIMERS;
+    this.#intake = new CallIntake({
+      room: parts.room ?? new MessageRoom(),
+      timers: this.#timers,
+      refused: (cause) => this.#refused(cause, 0),
+    });
     this.server = new Server({
+      interceptors: [this.#intake.interceptor],
       "grpc.max_receive_message_length": PRIVVAL_REQUEST_BYTES_MAX,
       "grpc.max_concurrent_streams": STREAM_COUNT_MAX,
       "grpc.keepalive_time_ms": KEEP_ALIVE_MS,
@@ -83,14 +93,20 @@ export class PrivvalService {
   }
 
   #handle(method: PrivvalMethod) {
-    return (call: Call, callback: sendUnaryData<Buffer>): void => {
+    return (call: NewCall, callback: sendUnaryData<Buffer>): void => {
       void this.#serve(method, call, callback);
     };
   }
 
-  async #serve(method: PrivvalMethod, call: Call, callback: sendUnaryData<Buffer>): Promise<void> {
+  async #serve(
+    method: PrivvalMethod,
+    call: NewCall,
+    callback: sendUnaryData<Buffer>,
+  ): Promise<void> {
     this.#callCount += 1;
+    const release = this.#intake.hold(call.metadata);
     const answer = await this.answer(method, call);
+    release();
     if (answer.ok) callback(null, Buffer.from(answer.value));
     else callback(statusOf(method, answer.error));
     this.#callCount -= 1;
@@ -102,20 +118,21 @@ export class PrivvalService {
     const startMs = this.#timers.nowMs();
     const signer = this.#signerFor(method, call);
     if (!signer.ok) {
-      this.#parts.log.warn("privval.refused", { code: signer.error.code });
-      this.#parts.observe("", signer.error, this.#timers.nowMs() - startMs);
+      this.#refused(signer.error, this.#timers.nowMs() - startMs);
       return signer;
     }
     const deadlineMs = Math.min(PRIVVAL_ANSWER_DEADLINE_MS, leftMs(call));
     const message = wrapRequest(method, call.request);
     const { chainId, signer: found } = signer.value;
-    const answer = await this.#within(ask(found, chainId, message, deadlineMs), deadlineMs);
-    if (!answer.ok) return answer;
-    const body = unwrapAnswer(method, answer.value);
-    if (body === null || answer.value.length > PRIVVAL_ANSWER_BYTES_MAX) {
-      return err(refusal("PRIVVAL_ANSWER"));
-    }
-    return ok(body);
+    const asking = askSigner(found, { chainId, arm: method.arm, message, deadlineMs });
+    const answer = await this.#within(asking, deadlineMs);
+    return answer.ok ? ok(answer.value.body) : answer;
+  }
+
+  /** What no signer has seen is no chain's. */
+  #refused(cause: Refusal, tookMs: number): void {
+    this.#parts.log.warn("privval.refused", { code: cause.code });
+    this.#parts.observe("", cause, tookMs);
   }
 
   #signerFor(
@@ -139,7 +156,7 @@ export class PrivvalService {
     return this.#parts.callers().find(identity);
   }
 
-  #within(work: Promise<Answer>, deadlineMs: number): Promise<Answer> {
+  #within<T>(work: Promise<Result<T, Refusal>>, deadlineMs: number): Promise<Result<T, Refusal>> {
     return new Promise((settle) => {
       const cancel = this.#timers.after(deadlineMs, () => settle(err(refusal("PRIVVAL_LATE"))));
       void work.then((answer) => {
@@ -147,25 +164,6 @@ export class PrivvalService {
         settle(answer);
       });
     });
-  }
-}
-
-async function ask(
-  signer: PrivvalSigner,
-  chainId: string,
-  message: Uint8Array,
-  deadlineMs: number,
-): Promise<Answer> {
-  try {
-    return await signer.answer(chainId, message, deadlineMs);
-  } catch (error) {
-    // A bug must end the process, and the listener would outlive it.
-    if (error instanceof InvariantError) {
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
-    return err(refusal("PRIVVAL_ANSWER"));
   }
 }
 

@@ -11,10 +11,21 @@ import type { PrivvalMethod } from "./privval-call.ts";
 const LATE: ReadonlySet<ErrorCode> = new Set(["LINK_TIMEOUT", "DEADLINE", "PRIVVAL_LATE"]);
 const DENIED: ReadonlySet<ErrorCode> = new Set(["ACL_CLIENT_UNKNOWN"]);
 
+const INTAKE: Readonly<Partial<Record<ErrorCode, status>>> = {
+  LINK_BUSY: status.RESOURCE_EXHAUSTED,
+  PRIVVAL_LATE: status.DEADLINE_EXCEEDED,
+  REQUEST_MALFORMED: status.INVALID_ARGUMENT,
+};
+
 export type PrivvalStatus = { readonly code: status; readonly details: string };
 
 export function statusOf(method: PrivvalMethod, cause: Refusal): PrivvalStatus {
   return { code: numberOf(method, cause.code), details: refusalText(cause) };
+}
+
+/** Of a call that no method has seen. */
+export function intakeStatusOf(cause: Refusal): PrivvalStatus {
+  return { code: INTAKE[cause.code] ?? status.INTERNAL, details: refusalText(cause) };
 }
 
 function numberOf({ arm }: PrivvalMethod, code: ErrorCode): status {

@@ -18,7 +18,9 @@ const schema = z.object({
     bootFloor: z.string().optional(),
   }),
   /** Heights do not follow the clock: there is no floor by it. */
-  tendermint: z.object({}).optional(),
+  tendermint: z
+    .object({ chains: z.array(z.object({ reservation: z.unknown().optional() })).default([]) })
+    .optional(),
   predecessors: z.array(z.object({ pcr0: hex, pcr1: hex, pcr2: hex, pcr16: hex })).default([]),
 });
 
@@ -45,6 +47,14 @@ export function isSameStore({ state: one }: ManifestFacts, { state: other }: Man
 export function hasBootFloor({ state, tendermint }: ManifestFacts): boolean {
   if (tendermint !== undefined) return false;
   return state.kind === "parent" || state.bootFloor !== "off";
+}
+
+/**
+ * Whether an enclave has heights reserved that another one refuses until they are given back
+ * (docs/decisions/0018-reservation.md).
+ */
+export function hasReservation({ tendermint }: ManifestFacts): boolean {
+  return tendermint?.chains.some(({ reservation }) => reservation !== undefined) ?? false;
 }
 
 /** Whether the enclave that made this attestation document is one that may hand over. */

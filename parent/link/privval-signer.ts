@@ -3,7 +3,7 @@
 // Nor may it call an outage a refusal: a node does not ask again for a vote that was refused, and
 // a chain that needs the vote would stand still until the node is started anew.
 
-import { encodeHex } from "../../shared/bytes/hex.ts";
+import { encodeHex, encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { AnswerOf, ENCLAVE_METHODS } from "../../shared/wire/methods.ts";
@@ -35,9 +35,12 @@ export type PrivvalSignerParts = {
 
 export class LinkPrivvalSigner implements PrivvalSigner {
   readonly #parts: PrivvalSignerParts;
+  /** In the log, of a chain that may have several. */
+  readonly #named: { readonly key?: string };
 
   constructor(parts: PrivvalSignerParts) {
     this.#parts = parts;
+    this.#named = parts.key === null ? {} : { key: encodePrefixedHex(parts.key) };
   }
 
   /** Patient, it tells of an outage at the deadline only, when nobody listens any more. */
@@ -59,15 +62,24 @@ export class LinkPrivvalSigner implements PrivvalSigner {
       if (leftMs() > 0) answer = await this.#ask(chainId, message, leftMs());
     }
     const tookMs = timers.nowMs() - startMs;
-    observe(chainId, answer.ok ? answer.value.signed : answer.error, tookMs);
     if (!answer.ok) {
-      this.#parts.log.warn("privval.refused", { chain: chainId, code: answer.error.code });
+      this.#refuse(chainId, answer.error, tookMs);
       return answer;
     }
+    observe(chainId, answer.value.signed, tookMs);
     const { signed } = answer.value;
     if (signed !== null) this.#say(chainId, signed, tookMs);
     // Not a view of a frame that is used again.
     return ok(answer.value.answer.slice());
+  }
+
+  refused(chainId: string, cause: Refusal): void {
+    this.#refuse(chainId, cause, 0);
+  }
+
+  #refuse(chain: string, cause: Refusal, tookMs: number): void {
+    this.#parts.observe(chain, cause, tookMs);
+    this.#parts.log.warn("privval.refused", { chain, ...this.#named, code: cause.code });
   }
 
   /** While an enclave is replaced by another; false when that lasts until the deadline. */
@@ -99,6 +111,7 @@ export class LinkPrivvalSigner implements PrivvalSigner {
         : encodeHex(blockHash.subarray(0, BLOCK_DIGITS / 2)).toUpperCase();
     this.#parts.log.info("privval.signed", {
       chain,
+      ...this.#named,
       kind: `${STEPS[step] ?? step}:${block}`,
       position: `${height}/${round}/${step}`,
       durationMs: Math.round(tookMs),

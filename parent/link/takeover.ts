@@ -13,6 +13,7 @@ import type { EnclaveLink } from "./enclave-link.ts";
 import { listKeys } from "./key-list.ts";
 import {
   hasBootFloor,
+  hasReservation,
   isSameStore,
   type ManifestFacts,
   namesPredecessor,
@@ -58,6 +59,8 @@ export class Takeover implements Succession {
   #isClosed = false;
   #committedMs: number | null = null;
   #handover: Handover | null = null;
+  /** What is reserved is given back, and no state handed over. */
+  #isGivenBack = false;
 
   constructor(parts: TakeoverParts) {
     this.#parts = parts;
@@ -97,16 +100,23 @@ export class Takeover implements Succession {
     const successor = this.#successor;
     if (successor === null) return err(refusal("NOT_READY"));
     if (this.isCommitted) {
-      return status.phase === "Ready" ? ok(null) : this.#takeState(successor.link);
+      if (status.phase === "Ready") return ok(null);
+      // One that booted again after the switch.
+      return this.#isGivenBack
+        ? discard(await openState(successor.link, null))
+        : this.#takeState(successor.link);
     }
     const compared = await this.#compare(successor, status);
     if (!compared.ok) return compared;
+    const { present, next } = compared.value;
     // Where the store shows the newest records anyhow, both may have the state open: the present
     // enclave signs until it is replaced.
-    if (!hasBootFloor(compared.value)) {
-      return status.phase === "Ready" ? ok(null) : discard(await openState(successor.link, null));
+    if (!hasBootFloor(next)) {
+      const isOpen = status.phase === "Ready";
+      const opened = isOpen ? ok(null) : discard(await openState(successor.link, null));
+      return opened.ok && hasReservation(present) ? this.#takeReserved(successor, status) : opened;
     }
-    const named = await this.#checkPredecessor(successor.link, compared.value);
+    const named = await this.#checkPredecessor(successor.link, next);
     if (!named.ok) return named;
     const committed = this.#commit(successor, status);
     return committed.ok ? this.#takeState(successor.link) : committed;
@@ -126,7 +136,7 @@ export class Takeover implements Succession {
   async #compare(
     successor: ServedEnclave,
     status: EnclaveStatus,
-  ): Promise<Result<ManifestFacts, Refusal>> {
+  ): Promise<Result<{ present: ManifestFacts; next: ManifestFacts }, Refusal>> {
     const present = parseManifestFacts(this.#predecessor.provisioner.manifest());
     const next = parseManifestFacts(successor.provisioner.manifest());
     if (present === null || next === null) return err(refusal("MANIFEST_MALFORMED"));
@@ -137,7 +147,7 @@ export class Takeover implements Succession {
     const isSame = isSameNetwork(presentStatus, status) && isSameStore(present, next);
     if (!isSame) return err(refusal("UPGRADE_MISMATCH"));
     const keys = await this.#compareKeys(successor.link);
-    return keys.ok ? ok(next) : keys;
+    return keys.ok ? ok({ present, next }) : keys;
   }
 
   /** A hand-over is of all keys, and a validator must not lose one by an upgrade. */
@@ -173,6 +183,25 @@ export class Takeover implements Succession {
     this.#predecessor.provisioner.halt();
     const { active, holdMsMax } = this.#parts;
     active.hold(holdMsMax, () => active.replace(successor));
+    return ok(null);
+  }
+
+  /**
+   * What the present enclave has reserved it gives back when it drains: until then the successor
+   * refuses these heights, and a node does not ask again for a vote that was refused.
+   */
+  async #takeReserved(
+    successor: ServedEnclave,
+    status: EnclaveStatus,
+  ): Promise<Result<null, Refusal>> {
+    const committed = this.#commit(successor, status);
+    if (!committed.ok) return committed;
+    this.#isGivenBack = true;
+    const drained = await this.#askPredecessor(GIVE_UP_MS, (link) =>
+      link.call("drain", {}, REQUEST_DEADLINE_MS),
+    );
+    // Then the successor signs once the chain has passed them, as after a crash.
+    if (!drained.ok) this.#parts.log.error("upgrade.not-given-back", { code: drained.error.code });
     return ok(null);
   }
 

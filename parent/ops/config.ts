@@ -2,7 +2,6 @@
 // absolute paths. It must never guess: a key that it does not know is an error, because a misspelt
 // `clientCaFile` or `sources` would otherwise quietly leave a door open.
 
-import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { z } from "zod";
 import type { Address } from "../../shared/address.ts";
@@ -10,6 +9,7 @@ import { isBundleName, isSecretPrefix } from "../../shared/bundle/chunks.ts";
 import { BUNDLE_COUNT_MAX } from "../../shared/limits.ts";
 import { RELAY_PORT, STORE_PORT } from "../../shared/nitro-ports.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
+import { readBoundedFile, TOO_LARGE } from "../platform/bounded-reader.ts";
 import { addressOf } from "./address-schema.ts";
 import { apiSchema } from "./api-config.ts";
 import { defaultListen, enclaveSchema } from "./enclave-config.ts";
@@ -116,17 +116,10 @@ export type CredentialSource = Config["credentials"];
 export type LogLevel = Config["log"]["level"];
 
 export async function readConfig(path: string): Promise<Result<Config, ConfigError>> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    const reason = error instanceof Error && "code" in error ? String(error.code) : "unreadable";
-    return err({ code: "CONFIG_UNREADABLE", problems: [`${path}: ${reason}`] });
-  }
-  if (bytes.length > CONFIG_BYTES_MAX) {
-    return err({ code: "CONFIG_UNREADABLE", problems: [`${path}: too large`] });
-  }
-  return parseConfig(bytes, dirname(resolve(path)));
+  const bytes = await readBoundedFile(path, CONFIG_BYTES_MAX);
+  if (bytes.ok) return parseConfig(bytes.value, dirname(resolve(path)));
+  const reason = bytes.error === TOO_LARGE ? "too large" : bytes.error;
+  return err({ code: "CONFIG_UNREADABLE", problems: [`${path}: ${reason}`] });
 }
 
 /** Relative paths in the file start at `folder`. */

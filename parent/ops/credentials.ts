@@ -2,12 +2,13 @@
 // before they expire. The parent can use them itself, so they protect nothing from it. It must
 // never log them, and never give up: without credentials no key is released after the next boot.
 
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { refusal } from "../../shared/errors.ts";
 import { CREDENTIAL_BYTES_MAX } from "../../shared/limits.ts";
 import { err, type Result } from "../../shared/result.ts";
 import { Backoff } from "../link/backoff.ts";
+import { readBoundedFile, TOO_LARGE } from "../platform/bounded-reader.ts";
 import type { Credentials, Log } from "../ports.ts";
 import type { CredentialSource } from "./config.ts";
 import { type CredentialRefusal, parseCredentials } from "./credential-format.ts";
@@ -121,11 +122,7 @@ async function stampOf(path: string): Promise<string> {
 }
 
 async function readFileOf(path: string): Promise<Result<Credentials, CredentialRefusal>> {
-  try {
-    const bytes = await readFile(path);
-    if (bytes.length > FILE_BYTES_MAX) return err(refusal("CREDENTIALS_MALFORMED"));
-    return parseCredentials(bytes.toString("utf8"));
-  } catch {
-    return err(refusal("CREDENTIALS_MISSING"));
-  }
+  const bytes = await readBoundedFile(path, FILE_BYTES_MAX);
+  if (bytes.ok) return parseCredentials(new TextDecoder().decode(bytes.value));
+  return err(refusal(bytes.error === TOO_LARGE ? "CREDENTIALS_MALFORMED" : "CREDENTIALS_MISSING"));
 }

@@ -5,6 +5,7 @@ import { type IncomingMessage, request } from "node:http";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { CREDENTIAL_BYTES_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
+import { readBoundedStream } from "../platform/bounded-reader.ts";
 import type { Credentials } from "../ports.ts";
 import { type CredentialRefusal, parseCredentials } from "./credential-format.ts";
 
@@ -58,16 +59,6 @@ function ask(
 
 /** Null when it is too large or cut off. */
 async function readText(response: IncomingMessage): Promise<string | null> {
-  const chunks: Uint8Array[] = [];
-  let byteCount = 0;
-  try {
-    for await (const chunk of response as AsyncIterable<Uint8Array>) {
-      byteCount += chunk.length;
-      if (byteCount > ANSWER_BYTES_MAX) return null;
-      chunks.push(chunk);
-    }
-  } catch {
-    return null;
-  }
-  return Buffer.concat(chunks).toString("utf8").trim();
+  const bytes = await readBoundedStream(response, ANSWER_BYTES_MAX);
+  return bytes === null ? null : bytes.toString("utf8").trim();
 }

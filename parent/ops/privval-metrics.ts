@@ -1,5 +1,6 @@
 // What an operator of Tendermint validators watches: per chain and step what was signed last and
-// when, what was missed and refused, and how long answers take; per node whether it is connected.
+// when, by the key that lags most, what was missed and refused, and how long answers take; per node
+// whether it is connected.
 // Labels are chains, steps, nodes and codes, all of which are few. It must never take a label from
 // a message of a node.
 
@@ -7,20 +8,18 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import type { Refusal } from "../../shared/errors.ts";
 import type { SignedStep } from "../link/privval-signer.ts";
 import type { PrivvalState } from "../privval/ports.ts";
+import { type Lag, SignedHeights, type WatchedKey } from "./signed-heights.ts";
 
 const STEPS: Readonly<Record<number, string>> = { 1: "proposal", 2: "prevote", 3: "precommit" };
-const PRECOMMIT = 3;
 /** As nodes of Celestia watch their signers: the median of the last answers. */
 const SAMPLE_COUNT = 50;
 /** Beyond a median of 10 ms nodes begin to warn of a slow signer. */
 const BUDGET_MS = 10;
 const BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
-type Last = { readonly height: bigint; readonly round: number; readonly atMs: number };
-
 export class PrivvalMetrics {
   readonly #nowMs: () => number;
-  readonly #lasts = new Map<string, Map<number, Last>>();
+  readonly #heights = new SignedHeights();
   readonly #samples = new Map<string, number[]>();
   readonly #signed: Counter<"chain" | "step">;
   readonly #refused: Counter<"chain" | "code">;
@@ -45,7 +44,7 @@ export class PrivvalMetrics {
     });
     this.#missed = new Counter({
       name: "redoubt_privval_missed_precommits_total",
-      help: "Heights between two precommits, that had none",
+      help: "Heights between two precommits of a key, that had none; of all keys",
       labelNames: ["chain"],
       registers,
     });
@@ -61,49 +60,62 @@ export class PrivvalMetrics {
     watchNodes(registry, nodes);
   }
 
-  /** Null: answered, and nothing signed. */
-  observe(chain: string, outcome: Refusal | SignedStep | null, tookMs: number): void {
+  /** Null: answered, and nothing signed. `key`: as its node names it, null for the only one. */
+  observe(
+    chain: string,
+    outcome: Refusal | SignedStep | null,
+    tookMs: number,
+    key: Uint8Array | null = null,
+  ): void {
     if (outcome === null) return;
     if ("code" in outcome) return this.#refused.inc({ chain, code: outcome.code });
-    const { height, round, step } = outcome.position;
-    this.#signed.inc({ chain, step: STEPS[step] ?? "other" });
+    const { position } = outcome;
+    this.#signed.inc({ chain, step: STEPS[position.step] ?? "other" });
     this.#durations.observe({ chain }, tookMs / 1000);
     const samples = this.#samples.get(chain) ?? [];
     this.#samples.set(chain, samples);
     samples.push(tookMs);
     if (samples.length > SAMPLE_COUNT) samples.shift();
-    const lasts = this.#lasts.get(chain) ?? new Map<number, Last>();
-    this.#lasts.set(chain, lasts);
-    const last = lasts.get(step);
-    if (step === PRECOMMIT && last !== undefined && height > last.height + 1n) {
-      this.#missed.inc({ chain }, Number(height - last.height - 1n));
-    }
-    const isLast = last === undefined || height >= last.height;
-    if (isLast) lasts.set(step, { height, round, atMs: this.#nowMs() });
+    const missedCount = this.#heights.note({ chainId: chain, key }, position, this.#nowMs());
+    if (missedCount > 0n) this.#missed.inc({ chain }, Number(missedCount));
+  }
+
+  /** The keys that nodes ask for from now on: others stand still, and are no longer watched. */
+  retain(watched: readonly WatchedKey[]): void {
+    this.#heights.retain(watched);
+    const chains = new Set(watched.map(({ chainId }) => chainId));
+    for (const chain of this.#samples.keys()) if (!chains.has(chain)) this.#samples.delete(chain);
   }
 
   #watchLast(registry: Registry): void {
-    const gauge = (name: string, help: string, read: (last: Last) => number): void => {
+    const gauge = (name: string, help: string, read: (lag: Lag) => number): void => {
       const metric: Gauge<"chain" | "step"> = new Gauge({
         name,
         help,
         labelNames: ["chain", "step"],
         registers: [registry],
         collect: () => {
-          for (const [chain, steps] of this.#lasts) {
-            for (const [step, last] of steps) {
-              metric.set({ chain, step: STEPS[step] ?? "other" }, read(last));
-            }
+          metric.reset();
+          for (const lag of this.#heights.lags()) {
+            metric.set({ chain: lag.chain, step: STEPS[lag.step] ?? "other" }, read(lag));
           }
         },
       });
     };
-    gauge("redoubt_privval_last_height", "Of the last one signed", ({ height }) => Number(height));
-    gauge("redoubt_privval_last_round", "Of the last one signed", ({ round }) => round);
+    gauge(
+      "redoubt_privval_last_height",
+      "Of the last one signed, by the key that is furthest behind",
+      ({ behind }) => Number(behind.height),
+    );
+    gauge(
+      "redoubt_privval_last_round",
+      "Of the one that redoubt_privval_last_height tells of",
+      ({ behind }) => behind.round,
+    );
     gauge(
       "redoubt_privval_seconds_since_last",
-      "Since the last one was signed",
-      ({ atMs }) => (this.#nowMs() - atMs) / 1000,
+      "Since the last one was signed, by the key for which that is longest ago",
+      ({ oldestMs }) => (this.#nowMs() - oldestMs) / 1000,
     );
   }
 
@@ -115,6 +127,7 @@ export class PrivvalMetrics {
         labelNames: ["chain"],
         registers: [registry],
         collect: () => {
+          metric.reset();
           for (const [chain, taken] of this.#samples) metric.set({ chain }, read(medianOf(taken)));
         },
       });
@@ -140,6 +153,8 @@ function watchNodes(registry: Registry, nodes: () => readonly PrivvalState[]): v
     labelNames,
     registers: [registry],
     collect: () => {
+      // A reload may have taken nodes away.
+      connected.reset();
       for (const node of nodes()) connected.set(labelsOf(node), node.isConnected ? 1 : 0);
     },
   });
@@ -155,13 +170,20 @@ function watchNodes(registry: Registry, nodes: () => readonly PrivvalState[]): v
   });
 }
 
-/** Nodes that are the client come and go: they are counted, and the log has their addresses. */
-export function watchCallers(registry: Registry, count: () => number): void {
+/**
+ * Nodes that are the client come and go: they are counted, and the log has their addresses. Null
+ * where nobody listens for them.
+ */
+export function watchCallers(registry: Registry, count: () => number | null): void {
   const callers: Gauge = new Gauge({
     name: "redoubt_privval_grpc_connections",
     help: "Connections of nodes that call over gRPC",
     registers: [registry],
-    collect: () => callers.set(count()),
+    collect: () => {
+      const now = count();
+      if (now === null) callers.remove();
+      else callers.set(now);
+    },
   });
 }
 

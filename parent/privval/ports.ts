@@ -17,6 +17,8 @@ export interface PrivvalSigner {
     message: Uint8Array,
     deadlineMs: number,
   ): Promise<Result<Uint8Array, Refusal>>;
+  /** Counts and logs a refusal that it has not made itself: of an answer that is not passed on. */
+  refused(chainId: string, cause: Refusal): void;
 }
 
 /** Why there is no session with a node; each is a code that is logged. */

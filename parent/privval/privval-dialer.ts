@@ -12,6 +12,7 @@ import { err, ok, type Result } from "../../shared/result.ts";
 import { Backoff, type BackoffBounds } from "../link/backoff.ts";
 import { connectTo, resetTcp } from "../platform/socket.ts";
 import type { Log } from "../ports.ts";
+import type { MessageRoom } from "./message-room.ts";
 import type { PrivvalCode, PrivvalObserver, PrivvalSigner, PrivvalState } from "./ports.ts";
 import type { PrivvalAddress } from "./privval-address.ts";
 import type { PrivvalIdentity } from "./privval-identity.ts";
@@ -31,6 +32,8 @@ export type DialerOptions = {
   readonly timing?: Partial<DialTiming>;
   readonly timers?: Timers;
   readonly answerBytesMax?: number;
+  /** Shared by all nodes. */
+  readonly room?: MessageRoom;
 };
 
 export type DialTiming = SessionTiming & {
@@ -143,7 +146,8 @@ export class PrivvalDialer {
   }
 
   async #serve({ stream, reset, peerId }: Line): Promise<SessionEnd> {
-    const { node, signer, timing = {}, answerBytesMax = PRIVVAL_ANSWER_BYTES_MAX } = this.#options;
+    const { node, signer, room, timing = {} } = this.#options;
+    const { answerBytesMax = PRIVVAL_ANSWER_BYTES_MAX } = this.#options;
     const session = new PrivvalSession({
       chainId: node.chainId,
       stream,
@@ -152,6 +156,7 @@ export class PrivvalDialer {
       timers: this.#timers,
       timing,
       answerBytesMax,
+      ...(room === undefined ? {} : { room }),
       events: {
         message: () => this.#heard(peerId),
         answered: (refused) => {

@@ -10,11 +10,12 @@ import {
   type KeyObject,
   randomBytes,
 } from "node:crypto";
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import { pkcs8Head } from "../../shared/bytes/key-head.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
+import { readBoundedFile, TOO_LARGE } from "../platform/bounded-reader.ts";
 
 export type PrivvalIdentity = {
   readonly privateKey: KeyObject;
@@ -31,14 +32,10 @@ const FILE_BYTES_MAX = 1024;
 const FILE_MODE = 0o600;
 
 export async function readIdentity(path: string): Promise<Identified> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    return refuse(path, reasonOf(error));
-  }
-  const seed = bytes.length > FILE_BYTES_MAX ? null : parseSeed(bytes);
-  bytes.fill(0);
+  const bytes = await readBoundedFile(path, FILE_BYTES_MAX);
+  if (!bytes.ok) return refuse(path, bytes.error === TOO_LARGE ? "MALFORMED" : bytes.error);
+  const seed = parseSeed(bytes.value);
+  bytes.value.fill(0);
   if (seed === null) return refuse(path, "MALFORMED");
   const identity = identityOfSeed(seed);
   seed.fill(0);
@@ -85,8 +82,8 @@ export function nodeIdOf(publicKey: Uint8Array): string {
 }
 
 /** Standard base64 in its one form: what reads otherwise and decodes to the same is refused. */
-function parseSeed(file: Buffer): Buffer | null {
-  const text = file.toString("latin1").trim();
+function parseSeed(file: Uint8Array): Buffer | null {
+  const text = Buffer.from(file.buffer, file.byteOffset, file.length).toString("latin1").trim();
   const seed = Buffer.from(text, "base64");
   return seed.length === SEED_BYTES && seed.toString("base64") === text ? seed : null;
 }

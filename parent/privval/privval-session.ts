@@ -5,9 +5,8 @@
 // the connection because of a refusal.
 
 import type { Duplex } from "node:stream";
-import { encodeDelimited, parseProto } from "../../shared/bytes/protobuf.ts";
-import { ERRORS, type Refusal, refusal } from "../../shared/errors.ts";
-import { InvariantError } from "../../shared/invariant.ts";
+import { encodeDelimited } from "../../shared/bytes/protobuf.ts";
+import { ERRORS, type Refusal } from "../../shared/errors.ts";
 import {
   PRIVVAL_ANSWER_BYTES_MAX,
   PRIVVAL_ANSWER_DEADLINE_MS,
@@ -18,13 +17,14 @@ import {
   encodePingAnswer,
   encodeRefusal,
   openPrivvalMessage,
-  PRIVVAL_ARMS,
   type PrivvalArm,
 } from "../../shared/privval.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { DelimitedReader } from "./delimited-reader.ts";
+import type { MessageRoom } from "./message-room.ts";
 import type { PrivvalCode, PrivvalSigner } from "./ports.ts";
 import { refusalText } from "./refusal-text.ts";
+import { askSigner } from "./signer-ask.ts";
 import { SYSTEM_TIMERS, type Timers } from "./timers.ts";
 
 export type SessionOptions = {
@@ -37,6 +37,8 @@ export type SessionOptions = {
   readonly timing?: Partial<SessionTiming>;
   /** What the node reads of one message; PRIVVAL_ANSWER_BYTES_MAX for every version. */
   readonly answerBytesMax?: number;
+  /** Shared by all sessions; without it there is room for whatever comes. */
+  readonly room?: MessageRoom;
   readonly events?: Partial<SessionEvents>;
 };
 
@@ -84,10 +86,12 @@ export class PrivvalSession {
       if (stream.closed) settle();
       else stream.once("close", () => settle());
     });
-    this.#reader = new DelimitedReader(stream, PRIVVAL_MESSAGE_BYTES_MAX, () => {
+    const onOver = (): void => {
       this.#isOver = true;
       if (!this.#isReading) this.#interrupt?.("PRIVVAL_CLOSED");
-    });
+    };
+    const room = options.room ?? null;
+    this.#reader = new DelimitedReader(stream, PRIVVAL_MESSAGE_BYTES_MAX, onOver, room);
   }
 
   /** Serves until the connection is over and closed. Once; never rejects. */
@@ -153,34 +157,16 @@ export class PrivvalSession {
   }
 
   async #ask(arm: PrivvalArm, message: Uint8Array, deadlineMs: number): Promise<Answer> {
-    const answer = await this.#askSigner(message, deadlineMs);
-    if (answer.ok && this.#isFit(arm, answer.value))
-      return { message: answer.value, refused: null };
-    const refused = answer.ok ? refusal("PRIVVAL_ANSWER") : answer.error;
+    const { signer, chainId } = this.#options;
+    const answerBytesMax = this.#answerBytesMax;
+    const booking = this.#reader.takeBooking();
+    const answer = await askSigner(signer, { chainId, arm, message, deadlineMs, answerBytesMax });
+    // Not earlier, also when the node has given up: until then the signer has the message.
+    booking?.release();
+    if (answer.ok) return { message: answer.value.message, refused: null };
+    const refused = answer.error;
     const { number } = ERRORS[refused.code];
     return { message: encodeRefusal(arm, number, refusalText(refused)), refused };
-  }
-
-  /** What a node can't read, or does not expect, would stay in the stream or stall it (§1.5). */
-  #isFit(arm: PrivvalArm, answer: Uint8Array): boolean {
-    if (answer.length > this.#answerBytesMax) return false;
-    const number = PRIVVAL_ARMS[arm].answer;
-    return parseProto(answer, { [number]: "bytes" })?.has(number) === true;
-  }
-
-  async #askSigner(message: Uint8Array, deadlineMs: number): Promise<Result<Uint8Array, Refusal>> {
-    const { signer, chainId } = this.#options;
-    try {
-      return await signer.answer(chainId, message, deadlineMs);
-    } catch (error) {
-      // A bug must end the process, and a session would outlive it.
-      if (error instanceof InvariantError) {
-        queueMicrotask(() => {
-          throw error;
-        });
-      }
-      return err(refusal("PRIVVAL_ANSWER"));
-    }
   }
 
   /** Done when the carrier has taken it: a node that does not read is noticed here. */

@@ -1,10 +1,10 @@
 // Where `redoubt verify` gets its bytes: a file, or a running signer asked with a fresh nonce. It
 // only fetches and takes apart; it must never judge, and never read more than its limit.
 
-import { readFile, stat } from "node:fs/promises";
 import { request as requestHttp } from "node:http";
 import { type RequestOptions, request as requestHttps } from "node:https";
 import { parseBase64 } from "../../enclave/aws/base64.ts";
+import { readBoundedFile, TOO_LARGE } from "../../parent/platform/bounded-reader.ts";
 import type { StatedKey } from "../../shared/attestation/statement.ts";
 import { encodeHex, parseHex } from "../../shared/bytes/hex.ts";
 import {
@@ -39,13 +39,10 @@ export async function readSourceFile(
   path: string,
   bytesMax = SOURCE_BYTES_MAX,
 ): Promise<Result<Uint8Array, string>> {
-  try {
-    const { size } = await stat(path);
-    if (size > bytesMax) return err(`${path} is larger than ${bytesMax} bytes`);
-    return ok(new Uint8Array(await readFile(path)));
-  } catch (error) {
-    return err(`${path} can't be read (${reasonOf(error)})`);
-  }
+  const bytes = await readBoundedFile(path, bytesMax);
+  if (bytes.ok) return ok(new Uint8Array(bytes.value));
+  if (bytes.error === TOO_LARGE) return err(`${path} is larger than ${bytesMax} bytes`);
+  return err(`${path} can't be read (${bytes.error})`);
 }
 
 export type TlsOptions = Pick<RequestOptions, "cert" | "key" | "ca">;

@@ -1,7 +1,7 @@
 // `redoubt seal --send`: a bundle that is sealed already, into Secrets Manager. It opens no key and
 // asks KMS nothing. It must never write what is not a bundle.
 
-import { readFile, stat } from "node:fs/promises";
+import { readBoundedFile, TOO_LARGE } from "../../parent/platform/bounded-reader.ts";
 import { parseBundle } from "../../shared/bundle/format.ts";
 import { parseKeyArn } from "../../shared/key-arn.ts";
 import { BUNDLE_BYTES_MAX } from "../../shared/limits.ts";
@@ -40,13 +40,11 @@ export function printStored(stored: readonly StoredBundle[], stdout: Output): vo
 }
 
 async function readBundle(file: string): Promise<Result<ReadBundle, string>> {
-  let bytes: Uint8Array;
-  try {
-    if ((await stat(file)).size > BUNDLE_BYTES_MAX) return err(`${file} is too large`);
-    bytes = await readFile(file);
-  } catch {
-    return err(`can't read ${file}`);
+  const read = await readBoundedFile(file, BUNDLE_BYTES_MAX);
+  if (!read.ok) {
+    return err(read.error === TOO_LARGE ? `${file} is too large` : `can't read ${file}`);
   }
+  const bytes = read.value;
   const bundle = parseBundle(bytes);
   const keyArn = bundle.ok ? parseKeyArn(bundle.value.header.keyArn) : bundle;
   return keyArn.ok ? ok({ bytes, region: keyArn.value.region }) : err(`${file} is not a bundle`);

@@ -2,7 +2,7 @@
 // bundle of their own purpose. It must never print them, and never seal temporary ones: the enclave
 // could not renew them.
 
-import { readFile, stat } from "node:fs/promises";
+import { readBoundedFile } from "../../parent/platform/bounded-reader.ts";
 import {
   isStoreCredentials,
   type SealedStoreCredentials,
@@ -84,9 +84,10 @@ function failure(error: string): StoreSealReport {
 /** Exactly `{"accessKeyId": …, "secretAccessKey": …}`: a session token has no place. */
 async function readStoreCredentials(file: string): Promise<Result<SealedStoreCredentials, string>> {
   const unreadable = err(`${file} is not {"accessKeyId": ..., "secretAccessKey": ...} of IAM`);
+  const bytes = await readBoundedFile(file, CREDENTIAL_BYTES_MAX);
+  if (!bytes.ok) return unreadable;
   try {
-    if ((await stat(file)).size > CREDENTIAL_BYTES_MAX) return unreadable;
-    const value: unknown = JSON.parse(await readFile(file, "utf8"));
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes.value));
     if (typeof value !== "object" || value === null) return unreadable;
     const { accessKeyId, secretAccessKey, ...others }: Readonly<Record<string, unknown>> = {
       ...value,

@@ -2,6 +2,7 @@
 // of whichever family of chains the enclave signs for. It must never take a file, or an option, of
 // the one family for the other's.
 
+import { readBoundedFile } from "../../parent/platform/bounded-reader.ts";
 import { INTERCHANGE_BYTES_MAX } from "../../shared/limits.ts";
 import { ok } from "../../shared/result.ts";
 import type { Admin } from "./admin.ts";
@@ -11,7 +12,7 @@ import { importSignerState, isSignerState, refuseOther } from "./consensus-impor
 import { reportImport } from "./import-report.ts";
 import { encodeInterchange, parseInterchange } from "./interchange.ts";
 import { readState } from "./state-export.ts";
-import { noteIsSigning, readBounded, writeExport } from "./state-file.ts";
+import { noteIsSigning, writeExport } from "./state-file.ts";
 import { importMaxima } from "./state-import.ts";
 import type { StateOptions } from "./state-options.ts";
 import { ethereumView, note, print, printJson } from "./state-text.ts";
@@ -24,11 +25,12 @@ export function checkTransfer({ keys }: StateOptions): string | null {
 }
 
 export async function importFile(admin: Admin, options: StateOptions): Promise<Ending> {
-  const bytes = await readBounded(options.file ?? "", INTERCHANGE_BYTES_MAX);
-  if (bytes === null) {
+  const read = await readBoundedFile(options.file ?? "", INTERCHANGE_BYTES_MAX);
+  if (!read.ok) {
     note(`can't read ${options.file ?? ""}, or it has more than ${INTERCHANGE_BYTES_MAX} bytes`);
     return ok(1);
   }
+  const bytes = read.value;
   const enclave = await readEnclave(admin);
   if (!enclave.ok) return enclave;
   if (enclave.value.family === "tendermint") {

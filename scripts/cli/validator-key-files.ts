@@ -2,10 +2,11 @@
 // at the first fault, and no file is dropped silently: each is opened, failed or ignored, by name.
 // It must never leave a file's bytes behind in memory.
 
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { wipe } from "../../enclave/keys/secret.ts";
-import { err, ok, type Result } from "../../shared/result.ts";
+import { readBoundedFile, TOO_LARGE } from "../../parent/platform/bounded-reader.ts";
+import { err, type Result } from "../../shared/result.ts";
 import type { OpenedMessageKey } from "./opened-key.ts";
 import {
   parseTmkmsKey,
@@ -81,23 +82,11 @@ async function openFile(
   bytesMax: number,
   parse: (bytes: Uint8Array) => Result<OpenedMessageKey, KeyFileFault>,
 ): Promise<Result<OpenedMessageKey, KeyFileFault>> {
-  const bytes = await readBounded(path, bytesMax);
-  if (!bytes.ok) return bytes;
+  const bytes = await readBoundedFile(path, bytesMax);
+  if (!bytes.ok) return err(bytes.error === TOO_LARGE ? "too large" : "unreadable");
   try {
     return parse(bytes.value);
   } finally {
     wipe(bytes.value);
-  }
-}
-
-async function readBounded(
-  path: string,
-  bytesMax: number,
-): Promise<Result<Uint8Array, "unreadable" | "too large">> {
-  try {
-    if ((await stat(path)).size > bytesMax) return err("too large");
-    return ok(await readFile(path));
-  } catch {
-    return err("unreadable");
   }
 }

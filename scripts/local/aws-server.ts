@@ -3,9 +3,10 @@
 
 import { type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer } from "node:https";
+import { readBoundedStream } from "../../parent/platform/bounded-reader.ts";
 import type { Address } from "../../shared/address.ts";
 import { AwsError } from "./aws-error.ts";
-import { headersOf, readBody } from "./aws-request.ts";
+import { headersOf } from "./aws-request.ts";
 import { type JsonObject, parseJsonObject } from "./json-fields.ts";
 import { type LocalCredentials, verifySignature } from "./sigv4.ts";
 
@@ -41,7 +42,9 @@ const CONTENT_TYPE = "application/x-amz-json-1.1";
 export async function startAwsServer(options: AwsServerOptions): Promise<AwsServer> {
   const tls = { cert: options.certificatePem, key: options.privateKeyPem };
   const server = createServer(tls, (request, response) => {
-    void readBody(request, BODY_BYTES_MAX).then((body) => answer(options, request, body, response));
+    void readBoundedStream(request, BODY_BYTES_MAX).then((body) =>
+      answer(options, request, body, response),
+    );
   });
   const { host, port } = options.listen;
   await new Promise<void>((settle, reject) => {

@@ -12,6 +12,7 @@ import {
   prepareValidatorKey,
 } from "./consensus-setup.ts";
 import { sealStoreBundle } from "./dynamo-setup.ts";
+import type { JsonObject } from "./json-fields.ts";
 import type { Layout } from "./layout.ts";
 import type { StartOptions } from "./options.ts";
 import { argumentsOf, type Program } from "./program.ts";
@@ -24,18 +25,23 @@ export type ConsensusSigner = {
   readonly parent: Program;
 };
 
-/** `addresses` are of nodes of the local chain, as tmkms writes them. */
+/**
+ * `addresses` are of nodes of the local chain, as tmkms writes them; `chain` is what its manifest
+ * has besides.
+ */
 export async function bringUpConsensus(
   layout: Layout,
   options: StartOptions,
   addresses: readonly string[],
   stops: Stops,
+  chain: JsonObject = {},
 ): Promise<ConsensusSigner> {
   prepareIdentities(layout);
   await prepareIdentityFile(layout);
   const publicKey = prepareValidatorKey(layout);
   const table = options.state === "dynamodb" ? await bringUpTable(layout, stops) : null;
-  const manifest = prepareConsensusManifest(layout, options, publicKey, table?.state ?? null);
+  const state = table?.state ?? null;
+  const manifest = prepareConsensusManifest(layout, options, publicKey, state, chain);
   const kmsPort = await bringUpKms(layout, stops);
   await sealOnce(layout, manifest, kmsPort);
   if (table !== null) await sealStoreBundle(layout, manifest.kmsKeyArn, kmsPort);

@@ -51,8 +51,10 @@ export function prepareConsensusManifest(
   options: StartOptions,
   publicKey: Uint8Array,
   state: JsonObject | null,
+  chain: JsonObject = {},
 ): TendermintManifest {
-  const chains = [{ chainId: LOCAL_CHAIN_ID, keys: [encodePrefixedHex(publicKey)] }];
+  const keys = [encodePrefixedHex(publicKey)];
+  const chains = [{ chainId: LOCAL_CHAIN_ID, keys, ...chain }];
   const manifest = openManifest(layout, options, {
     state: state ?? { kind: "parent" },
     // With the parent's store somebody has to say that its host is trusted not to rewind it.

@@ -8,9 +8,10 @@ import { createServer as createTlsServer } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import dynalite from "dynalite";
+import { readBoundedStream } from "../../parent/platform/bounded-reader.ts";
 import type { Address } from "../../shared/address.ts";
 import { AwsError } from "./aws-error.ts";
-import { headersOf, readBody } from "./aws-request.ts";
+import { headersOf } from "./aws-request.ts";
 import { isJsonObject, type JsonObject, parseJsonObject } from "./json-fields.ts";
 import { type LocalCredentials, verifySignature } from "./sigv4.ts";
 import { TableRegister } from "./table-register.ts";
@@ -123,7 +124,7 @@ async function respond(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const body = await readBody(request, BODY_BYTES_MAX);
+  const body = await readBoundedStream(request, BODY_BYTES_MAX);
   if (body === null) return void response.destroy();
   const headers = headersOf(request);
   try {

@@ -7,7 +7,11 @@ import { join } from "node:path";
 import { connect, type TLSSocket } from "node:tls";
 import { type CallOptions, Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import { z } from "zod";
-import { type PrivvalGrpc, startPrivvalGrpc } from "../../parent/grpc/privval-listener.ts";
+import {
+  type PrivvalGrpc,
+  type PrivvalGrpcParts,
+  startPrivvalGrpc,
+} from "../../parent/grpc/privval-listener.ts";
 import { type PrivvalGrpcConfig, privvalGrpcSchema } from "../../parent/ops/privval-grpc-config.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { ScriptedPrivval } from "./scripted-privval.ts";
@@ -40,7 +44,10 @@ export class PrivvalGrpcRig {
   }
 
   /** `grpc` replaces parts of the section; without it every certificate may ask for `sei-1`. */
-  static async start(grpc: (rig: PrivvalGrpcRig) => JsonObject = () => ({})) {
+  static async start(
+    grpc: (rig: PrivvalGrpcRig) => JsonObject = () => ({}),
+    more: Pick<PrivvalGrpcParts, "room" | "timers"> = {},
+  ) {
     const rig = new PrivvalGrpcRig(await mkdtemp(join(tmpdir(), "redoubt-grpc-")));
     await rig.writeServer();
     await rig.write("ca.crt", rig.ca.cert);
@@ -51,6 +58,7 @@ export class PrivvalGrpcRig {
       log,
       observe: (chainId, { code }) => rig.observed.push([chainId, code]),
       tlsRefused: (reason) => rig.tlsReasons.push(reason),
+      ...more,
     });
     invariant(started.ok, "the listener starts");
     rig.#listener = started.value;

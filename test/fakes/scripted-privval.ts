@@ -21,6 +21,8 @@ export function answerTo(message: Uint8Array, body: Uint8Array = new Uint8Array(
 
 export class ScriptedPrivval implements PrivvalSigner {
   readonly asks: PrivvalAsk[] = [];
+  /** Codes of what the asker itself refused. */
+  readonly refusals: string[] = [];
   /** What the next asks get; without any, an answer at once. */
   readonly script: ((message: Uint8Array) => PrivvalAnswer | Promise<PrivvalAnswer>)[] = [];
 
@@ -28,6 +30,10 @@ export class ScriptedPrivval implements PrivvalSigner {
     this.asks.push({ chainId, message, deadlineMs });
     const answer = this.script.shift() ?? ((asked: Uint8Array) => answerTo(asked));
     return Promise.resolve(answer(message));
+  }
+
+  refused(_chainId: string, { code }: Refusal): void {
+    this.refusals.push(code);
   }
 
   /** The next ask waits until the answer is given. */

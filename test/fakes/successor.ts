@@ -74,9 +74,10 @@ export class Succession {
     await Promise.all([this.present.stop(), this.next?.stop()]);
   }
 
-  /** That of the signer, with the last enclave as predecessor. */
+  /** That of the signer, with the last enclave as predecessor where one hands over. */
   #manifest(): Uint8Array {
     const first = readObject(this.#signer.layout.manifest);
+    if ("tendermint" in first) return readFileSync(this.#signer.layout.manifest);
     const last = this.#enclaves.at(-1);
     if (last === undefined) throw new Error("there is always a first one");
     const pcrs = sampleMeasurements(last.image);

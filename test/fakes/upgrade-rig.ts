@@ -43,8 +43,15 @@ export const TABLE_STATE = {
   bootFloor: "off",
 };
 
-export function manifestOf(state: object, predecessors?: readonly object[]): Uint8Array {
-  return utf8.encode(JSON.stringify({ state, predecessors }));
+/** Of a chain whose signer reserves heights. */
+export const RESERVING = { tendermint: { chains: [{}, { reservation: { heights: 2 } }] } };
+
+export function manifestOf(
+  state: object,
+  predecessors?: readonly object[],
+  more: object = {},
+): Uint8Array {
+  return utf8.encode(JSON.stringify({ state, predecessors, ...more }));
 }
 
 /** As a manifest names the enclave with this image and manifest. */
@@ -73,9 +80,9 @@ export class UpgradeRig {
   readonly upgrades: Upgrades;
   readonly #served: ServedEnclave[] = [];
 
-  private constructor(state: object) {
-    this.present = manifestOf(state);
-    this.next = manifestOf(state, [registersOf("blue", this.present)]);
+  private constructor(state: object, more: object) {
+    this.present = manifestOf(state, undefined, more);
+    this.next = manifestOf(state, [registersOf("blue", this.present)], more);
     this.active = new ActiveEnclave(this.#serve(this.blue.path, this.present));
     this.signer = new LinkSigner(this.active);
     this.upgrades = new Upgrades({
@@ -92,8 +99,8 @@ export class UpgradeRig {
   }
 
   /** Blue signs, green runs. */
-  static async start(state: object = PARENT_STATE): Promise<UpgradeRig> {
-    const rig = new UpgradeRig(state);
+  static async start(state: object = PARENT_STATE, more: object = {}): Promise<UpgradeRig> {
+    const rig = new UpgradeRig(state, more);
     await Promise.all([rig.blue.listen(), rig.green.listen()]);
     rig.active.present.provisioner.start();
     await until(() => rig.signer.notReady() === null);

@@ -7,6 +7,9 @@ import { type FileHandle, open } from "node:fs/promises";
 import { afterEach, beforeEach, test } from "node:test";
 import { loadVsock } from "../../parent/platform/native.ts";
 import { openVsock } from "../../parent/platform/vsock.ts";
+import { PrivvalNode } from "../../scripts/local/privval-node.ts";
+import { encodePubKeyRequest } from "../../scripts/local/privval-request.ts";
+import { PRIVVAL_ANSWER_DEADLINE_MS } from "../../shared/limits.ts";
 import { STORE_METHODS } from "../../shared/wire/methods.ts";
 import { fakeBundle } from "../fakes/fake-bundle.ts";
 import { FakeEnclave } from "../fakes/fake-enclave.ts";
@@ -89,6 +92,39 @@ test("SIGTERM gives the answers that are due, and keeps the store open for them"
   held.resolve();
   assert.equal((await signing).status, 200);
   assert.equal(await parent.exitCode(), 0);
+});
+
+test("SIGTERM ends API and sessions with nodes together, not one after the other", async () => {
+  const node = new PrivvalNode({ kind: "unix", path: folder.unix("node.sock") });
+  const address = await node.start();
+  folder.writeConfig({ privval: { nodes: [{ chain: "a-1", address }] } });
+  const parent = start();
+  await parent.line("enclave.ready");
+  const port = await parent.port("parent.listening");
+  const held = Promise.withResolvers<void>();
+  enclave.held = held.promise;
+  enclave.silent.add("privval");
+  const signing = folder.post(port, SIGN_PATH, "{}");
+  const voting = node.askOnce(encodePubKeyRequest("a-1")).then(
+    () => "answered",
+    () => "lost",
+  );
+  await until(() => enclave.calls.includes("sign") && enclave.calls.includes("privval"));
+  parent.signal("SIGTERM");
+  await parent.line("parent.stopping");
+  // The vote's deadline is far, and nothing new is taken any more by either.
+  const refused = await folder.post(port, SIGN_PATH, "{}").then(
+    ({ status }) => status,
+    () => "refused",
+  );
+  assert.ok(refused === "refused" || refused === 503, String(refused));
+  const stoppingMs = performance.now();
+  held.resolve();
+  assert.equal((await signing).status, 200);
+  assert.ok(performance.now() - stoppingMs < PRIVVAL_ANSWER_DEADLINE_MS / 2);
+  assert.equal(await voting, "lost");
+  assert.equal(await parent.exitCode(), 0);
+  await node.stop();
 });
 
 test("SIGHUP opens bundles that are new, also when the configuration no longer passes", async () => {

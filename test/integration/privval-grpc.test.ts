@@ -230,7 +230,7 @@ const CLIENTS = ({ pair }: PrivvalGrpcRig) => ({
   ],
 });
 
-test("where clients are listed each has its own chains, and others have none", async () => {
+test("where clients are listed each has its own chains, and others are cut off before they can ask", async () => {
   await withRig(CLIENTS, async (rig) => {
     const second = rig.node(rig.ca.leaf("x", { uris: ["spiffe://example.org/node/2"] }));
     const stranger = rig.node(rig.ca.leaf("node-1"));
@@ -239,23 +239,34 @@ test("where clients are listed each has its own chains, and others have none", a
     const other = await rig.call("GetPubKey", KEY, second);
     assert.deepEqual(refusedWith(other), [status.NOT_FOUND, "REQUEST_CHAIN"]);
     const nobody = await rig.call("GetPubKey", KEY, stranger);
-    assert.deepEqual(refusedWith(nobody), [status.PERMISSION_DENIED, "ACL_CLIENT_UNKNOWN"]);
+    assert.equal(nobody.ok ? null : nobody.status, status.UNAVAILABLE);
+    assert.equal(rig.tlsReasons[0], "CLIENT_UNKNOWN");
+    assert.equal(rig.listener.connectionCount(), 2);
     const names = rig.log.lines
       .filter(({ event }) => event === "privval.connected")
       .map(({ fields }) => fields.client);
-    assert.deepEqual(names, ["node-1", "node-2", undefined]);
+    assert.deepEqual(names, ["node-1", "node-2"]);
   });
 });
 
-test("a reload takes a removed client's calls away, on the connection that it has", async () => {
+test("a reload cuts off a removed client, and nobody else", async () => {
   await withRig(CLIENTS, async (rig) => {
-    const node = rig.node();
+    const [node, other] = [
+      rig.node(),
+      rig.node(rig.ca.leaf("x", { uris: ["spiffe://example.org/node/2"] })),
+    ];
+    const release = rig.signer.holdNext();
+    const held = rig.call("GetPubKey", wire({ 1: "sei-2" }), other);
+    await until(() => rig.signer.asks.length === 1);
     assert.equal((await rig.call("GetPubKey", KEY, node)).ok, true);
+    assert.equal(rig.listener.connectionCount(), 2);
     const [, second] = CLIENTS(rig).clients;
     assert.equal((await rig.listener.reload(rig.config({ clients: [second] }))).ok, true);
-    const reply = await rig.call("GetPubKey", KEY, node);
-    assert.deepEqual(refusedWith(reply), [status.PERMISSION_DENIED, "ACL_CLIENT_UNKNOWN"]);
-    assert.equal(rig.listener.connectionCount(), 1);
+    await until(() => rig.listener.connectionCount() === 1);
+    assert.equal((await rig.call("GetPubKey", KEY, node)).ok, false);
+    assert.equal(rig.signer.asks.length, 2);
+    release(answerTo(wire({ 1: KEY }), SIGNED));
+    assert.deepEqual(await held, { ok: true, answer: SIGNED });
   });
 });
 

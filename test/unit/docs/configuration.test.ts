@@ -5,7 +5,7 @@ import { encodeAddress } from "../../../shared/address.ts";
 import { blocksOf, leavesOf, rowsOf } from "./page.ts";
 
 const PAGE = "configuration.md";
-const [least = "", full = "", nitro = "", credentials = ""] = blocksOf(PAGE, "json");
+const [least = "", full = "", nitro = "", credentials = "", grpc = ""] = blocksOf(PAGE, "json");
 
 function parsed(text: string): Config {
   const config = parseConfig(new TextEncoder().encode(text), "/etc/redoubt");
@@ -22,13 +22,19 @@ test("docs/configuration.md has examples that parseConfig takes", () => {
   const withNitro = full.replace(/(?<="enclave": ).*(?=,\n)/, nitro.trim());
   assert.deepEqual(parsed(withNitro).enclave, config.enclave);
   assert.equal(parsed(full).enclave.kind, "address");
+  const { privval } = parsed(full);
+  assert.deepEqual([privval?.nodes.length, privval?.grpc?.clients?.length], [2, 2]);
+  const withChains = least.replace('"admin"', `"privval": ${grpc.trim()},\n"admin"`);
+  assert.equal(parsed(withChains).privval?.grpc?.chains?.length, 1);
 });
 
 test("docs/configuration.md describes every field of the examples, and no other", () => {
   const described = rowsOf(PAGE).map(([name = ""]) => name);
-  const leaves = [...leavesOf(JSON.parse(full)), ...leavesOf(JSON.parse(nitro), "enclave")].map(
-    (leaf) => leaf.replace(/^(relay\.hosts)\..*/, "$1"),
-  );
+  const leaves = [
+    ...leavesOf(JSON.parse(full)),
+    ...leavesOf(JSON.parse(nitro), "enclave"),
+    ...leavesOf(JSON.parse(grpc), "privval"),
+  ].map((leaf) => leaf.replace(/^(relay\.hosts)\..*/, "$1"));
   assert.deepEqual([...new Set(described)].sort(), [...new Set(leaves)].sort());
 });
 

@@ -4,7 +4,6 @@ import {
   chainIdOf,
   PRIVVAL_METHODS,
   PRIVVAL_REQUEST_BYTES_MAX,
-  unwrapAnswer,
   wrapRequest,
 } from "../../../../parent/grpc/privval-call.ts";
 import { PRIVVAL_MESSAGE_BYTES_MAX } from "../../../../shared/limits.ts";
@@ -43,16 +42,4 @@ test("a request without one chain that can be read names none", () => {
     new Uint8Array([...wire({ 2: "sei-1" }), ...wire({ 2: "sei-2" })]),
   ];
   for (const row of rows) assert.equal(chainIdOf(SignVote, row), null, hexOf(row));
-});
-
-test("an answer is taken out of the arm of its method, and of no other", () => {
-  const body = fromHex("0a0100");
-  assert.deepEqual(unwrapAnswer(GetPubKey, wire({ 2: body })), body);
-  assert.deepEqual(unwrapAnswer(SignVote, wire({ 4: body })), body);
-  assert.deepEqual(unwrapAnswer(SignProposal, wire({ 6: body })), body);
-  assert.deepEqual(unwrapAnswer(SignVote, wire({ 4: new Uint8Array(0) })), new Uint8Array(0));
-  for (const wrong of [wire({ 2: body }), wire({ 6: body }), wire({ 4: body, 6: body })]) {
-    assert.equal(unwrapAnswer(SignVote, wrong), null, hexOf(wrong));
-  }
-  assert.equal(unwrapAnswer(SignVote, new Uint8Array(0)), null);
 });

@@ -61,6 +61,31 @@ test("what the enclave signed is passed back, counted, and logged as operators k
   await stop();
 });
 
+test("the log names the key where the configuration does, and only there", async () => {
+  const { enclave, active, log, stop } = await rig();
+  const position = { height: 7n, round: 0, step: 3 };
+  const signed = { position, blockHash: HASH, hasExtension: true };
+  for (const [key, named] of [
+    [Uint8Array.of(0xab, 1), "0xab01"],
+    [null, undefined],
+  ] as const) {
+    const signer = new LinkPrivvalSigner({
+      active,
+      key,
+      log,
+      isPatient: false,
+      observe: () => undefined,
+    });
+    enclave.privval = () => ok({ answer: MESSAGE, signed });
+    assert((await signer.answer("a-1", MESSAGE, 1000)).ok);
+    assert.equal(log.lines.at(-1)?.fields.key, named);
+    enclave.privval = () => err(refusal("GUARD_STEP_DOUBLE", 7n, 0, "precommit"));
+    await signer.answer("a-1", MESSAGE, 1000);
+    assert.equal(log.lines.at(-1)?.fields.key, named);
+  }
+  await stop();
+});
+
 test("a refusal is passed back and counted; a public key is neither counted nor logged", async () => {
   const { enclave, log, observed, signer, stop } = await rig();
   enclave.privval = () => err(refusal("GUARD_STEP_DOUBLE", 7n, 0, "precommit"));
@@ -72,6 +97,10 @@ test("a refusal is passed back and counted; a public key is neither counted nor 
   assert((await signer.answer("a-1", MESSAGE, 1000)).ok);
   assert.equal(log.lines.length, length);
   assert.deepEqual(observed.at(-1), ["a-1", null]);
+  // Of an answer that was not passed on.
+  signer.refused("a-1", refusal("PRIVVAL_ANSWER"));
+  assert.equal(log.lines.at(-1)?.fields.code, "PRIVVAL_ANSWER");
+  assert.deepEqual(observed.at(-1), ["a-1", refusal("PRIVVAL_ANSWER")]);
   await stop();
 });
 

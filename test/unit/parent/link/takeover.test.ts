@@ -7,7 +7,7 @@ import type { EnclaveLink } from "../../../../parent/link/enclave-link.ts";
 import { refusal } from "../../../../shared/errors.ts";
 import { err } from "../../../../shared/result.ts";
 import { until } from "../../../fakes/until.ts";
-import { TABLE_STATE, UpgradeRig } from "../../../fakes/upgrade-rig.ts";
+import { PARENT_STATE, RESERVING, TABLE_STATE, UpgradeRig } from "../../../fakes/upgrade-rig.ts";
 
 let rig: UpgradeRig;
 
@@ -117,6 +117,48 @@ test("on a table without boot floor the predecessor signs until the successor is
   assert.equal(rig.green.takenHandover, null);
   assert.equal(rig.countOf(rig.blue, "state.handover"), 0);
   assert.deepEqual(rig.codesOf("upgrade.not-handed-over"), []);
+});
+
+for (const state of [PARENT_STATE, TABLE_STATE]) {
+  test(`reserved heights are given back before anything is asked of the successor, ${state.kind}`, async () => {
+    rig = await UpgradeRig.start(state, RESERVING);
+    const gate = Promise.withResolvers<void>();
+    rig.blue.held = gate.promise;
+    const inFlight = rig.sign();
+    await until(() => rig.countOf(rig.blue, "sign") === 1);
+    await rig.upgrade();
+    await until(() => rig.countOf(rig.blue, "drain") === 1);
+    assert.equal(rig.green.phase, "Ready");
+    assert.equal(rig.green.takenHandover, null);
+    const held = [rig.sign(), rig.sign()];
+    await settle(30);
+    assert.deepEqual([rig.countOf(rig.blue, "sign"), rig.countOf(rig.green, "sign")], [1, 0]);
+    gate.resolve();
+    assert.deepEqual(await Promise.all([inFlight, ...held]), Array(3).fill("signed"));
+    assert.deepEqual([rig.countOf(rig.blue, "sign"), rig.countOf(rig.green, "sign")], [1, 2]);
+    await rig.completed();
+  });
+}
+
+test("a successor that boots again while reserved heights are given back opens the state again", async () => {
+  rig = await UpgradeRig.start(PARENT_STATE, RESERVING);
+  const isDone = interrupt(rig.active.present.link, "drain", () => rig.green.restart());
+  await rig.upgrade();
+  await until(isDone);
+  await rig.completed();
+  assert.equal(rig.green.takenHandover, null);
+  assert.equal(rig.countOf(rig.green, "state.challenge"), 0);
+  assert.equal(await rig.sign(), "signed");
+});
+
+test("heights that can't be given back keep nobody from taking over", async () => {
+  rig = await UpgradeRig.start(PARENT_STATE, RESERVING);
+  rig.blue.failures.set("drain", ["PHASE_REFUSED"]);
+  await rig.upgrade();
+  await rig.completed();
+  const line = rig.log.lines.find(({ event }) => event === "upgrade.not-given-back");
+  assert.equal(line?.fields.code, "PHASE_REFUSED");
+  assert.equal(await rig.sign(), "signed");
 });
 
 test("a predecessor that is out of reach for a moment is drained when it is back", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Registry } from "prom-client";
-import { PrivvalMetrics } from "../../../../parent/ops/privval-metrics.ts";
+import { PrivvalMetrics, watchCallers } from "../../../../parent/ops/privval-metrics.ts";
 import type { PrivvalState } from "../../../../parent/privval/ports.ts";
 import { refusal } from "../../../../shared/errors.ts";
 
@@ -19,16 +19,18 @@ const NODE: PrivvalState = {
 function rig() {
   const registry = new Registry();
   const clock = { nowMs: 1000 };
+  const nodes = [NODE];
   const metrics = new PrivvalMetrics(
     registry,
-    () => [NODE],
+    () => nodes,
     () => clock.nowMs,
   );
-  const sign = (height: bigint, step: number, tookMs = 1) =>
+  const sign = (height: bigint, step: number, tookMs = 1, key: Uint8Array | null = null) =>
     metrics.observe(
       "a-1",
       { position: { height, round: 2, step }, blockHash: new Uint8Array(0), hasExtension: false },
       tookMs,
+      key,
     );
   const value = async (name: string, labels = "") => {
     const text = await registry.metrics();
@@ -37,7 +39,7 @@ function rig() {
       .find((each) => each.startsWith(`redoubt_privval_${name}{${labels}`));
     return line === undefined ? null : Number(line.split(" ").at(-1));
   };
-  return { metrics, clock, sign, value };
+  return { registry, nodes, metrics, clock, sign, value };
 }
 
 test("what was signed last is told by chain and step, and how long ago", async () => {
@@ -58,6 +60,44 @@ test("heights between two precommits are missed, and repeats and steps back are 
   assert.equal(await value("missed_precommits_total", 'chain="a-1"'), null);
   sign(105n, 3);
   assert.equal(await value("missed_precommits_total", 'chain="a-1"'), 2);
+});
+
+test("of several keys the one that lags is told, and what any of them missed is added up", async () => {
+  const { clock, sign, value, metrics } = rig();
+  const [one, other] = [Uint8Array.of(1), Uint8Array.of(2)];
+  for (let height = 100n; height < 110n; height++) {
+    sign(height, 3, 1, one);
+    // Three heights behind, as a node is that catches up.
+    sign(height - 3n, 3, 1, other);
+  }
+  assert.equal(await value("missed_precommits_total", 'chain="a-1"'), null);
+  assert.equal(await value("last_height", 'chain="a-1",step="precommit"'), 106);
+  clock.nowMs += 5000;
+  sign(112n, 3, 1, one);
+  assert.equal(await value("missed_precommits_total", 'chain="a-1"'), 2);
+  assert.equal(await value("seconds_since_last", 'chain="a-1",step="precommit"'), 5);
+  sign(108n, 3, 1, other);
+  assert.equal(await value("missed_precommits_total", 'chain="a-1"'), 3);
+  assert.equal(await value("seconds_since_last", 'chain="a-1",step="precommit"'), 0);
+  metrics.retain([{ chainId: "a-1", key: one }]);
+  assert.equal(await value("last_height", 'chain="a-1",step="precommit"'), 112);
+  metrics.retain([]);
+  assert.equal(await value("last_height"), null);
+  assert.equal(await value("latency_median_seconds"), null);
+});
+
+test("a node that was taken away has no series, nor have callers where nobody listens", async () => {
+  const { registry, nodes, value } = rig();
+  const listener: { count: number | null } = { count: null };
+  watchCallers(registry, () => listener.count);
+  assert.equal(await value("connected"), 1);
+  assert.doesNotMatch(await registry.metrics(), /^redoubt_privval_grpc_connections /m);
+  nodes.length = 0;
+  listener.count = 0;
+  assert.equal(await value("connected"), null);
+  assert.match(await registry.metrics(), /^redoubt_privval_grpc_connections 0$/m);
+  listener.count = null;
+  assert.doesNotMatch(await registry.metrics(), /^redoubt_privval_grpc_connections /m);
 });
 
 test("the median of the last fifty answers is held against the budget", async () => {
