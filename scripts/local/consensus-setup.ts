@@ -16,7 +16,7 @@ export const LOCAL_CHAIN_ID = "redoubt-local-1";
 const ED25519_PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
 
 /** The public key of the validator's key file, which is made when there is none. */
-export function prepareValidatorKey({ validatorKey }: Layout): Uint8Array {
+export function prepareValidatorKey({ validatorKey }: Pick<Layout, "validatorKey">): Uint8Array {
   if (!existsSync(validatorKey)) {
     const text = JSON.stringify(keyFileOf(randomBytes(32)), null, 2);
     writeFileSync(validatorKey, `${text}\n`, { mode: 0o600 });
@@ -41,7 +41,7 @@ function keyFileOf(seed: Buffer): JsonObject {
 }
 
 /** tmkms's `kms-identity.key`. */
-export function prepareIdentityFile({ identityFile }: Layout): void {
+export function prepareIdentityFile({ identityFile }: Pick<Layout, "identityFile">): void {
   if (existsSync(identityFile)) return;
   writeFileSync(identityFile, `${randomBytes(32).toString("base64")}\n`, { mode: 0o600 });
 }
