@@ -23,16 +23,20 @@ export class ClaimRecorder {
     this.#nowMs = nowMs;
   }
 
-  /** Answers the time that the signature has to state. */
+  /**
+   * Answers the time that the signature has to state. `onDecided`: the rule has allowed the claim,
+   * whose record is on its way to the store; not told where there is nothing to wait for.
+   */
   record(
     account: TendermintAccount,
     claim: TendermintClaim,
     root: Uint8Array,
     receipt: Receipt,
+    onDecided: () => void,
   ): Promise<Result<Timestamp, Refusal>> {
     const reservation = this.#reservationOf(account);
     return reservation === null
-      ? recordBefore(account, claim, root, receipt)
+      ? recordBefore(account, claim, root, receipt, onDecided)
       : reservation.record(claim, root, receipt);
   }
 
@@ -57,8 +61,13 @@ async function recordBefore(
   claim: TendermintClaim,
   root: Uint8Array,
   receipt: Receipt,
+  onDecided: () => void,
 ): Promise<Result<Timestamp, Refusal>> {
-  const recorded = await account.ledger.record(account, claim, root, receipt);
+  // A stale record is read first, and decided on after that.
+  const wasStale = account.entry.isStale;
+  const recording = account.ledger.record(account, claim, root, receipt);
+  if (recording instanceof Promise && !wasStale) onDecided();
+  const recorded = await recording;
   if (!recorded.ok) return recorded;
   const { durable } = account.entry;
   const time = durable === null ? null : timeToSign(durable.record.last, claim, root);

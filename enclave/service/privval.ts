@@ -1,7 +1,8 @@
 // The signing path of Tendermint, for one privval message of a node: parse, policy, guard, then the
-// record to the store; the answer is made when that is durable. It must never answer a signature
-// whose record is not durable. Of what the parent says it takes the chain and the key that are
-// asked for, and holds a request that names its chain against them.
+// record to the store; the signature is made meanwhile, and leaves when the record is durable. It
+// must never answer a signature whose record is not durable, nor sign what the guard has not
+// allowed. Of what the parent says it takes the chain and the key that are asked for, and holds a
+// request that names its chain against them.
 
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { encodePingAnswer } from "../../shared/privval.ts";
@@ -12,7 +13,6 @@ import {
   proposalRoot,
   proposalSignBytes,
   rawBytesSignBytes,
-  UNBOUND_EXTENSION_SIGN_BYTES,
   voteRoot,
   voteSignBytes,
 } from "../core/chains/tendermint/canonical.ts";
@@ -31,13 +31,15 @@ import {
   parsePrivvalMessage,
 } from "../core/chains/tendermint/privval-message.ts";
 import { decideRawBytes } from "../core/chains/tendermint/raw-bytes-filter.ts";
-import type { Timestamp } from "../core/chains/tendermint/timestamp.ts";
-import { hasExtension } from "../core/chains/tendermint/vote.ts";
+import { isSameTime, type Timestamp } from "../core/chains/tendermint/timestamp.ts";
+import { hasExtension, type Vote, type VoteSignatures } from "../core/chains/tendermint/vote.ts";
 import { uncompressPublicKey } from "../keys/ecdsa.ts";
 import { MessageKey } from "../keys/signing-key.ts";
 import type { Receipt } from "../state/record-codec.ts";
 import type { ClaimRecorder } from "./claim-recorder.ts";
+import { EarlyWork } from "./early-work.ts";
 import { type TendermintAccount, type TendermintAccounts } from "./tendermint-accounts.ts";
+import type { UnboundSignatures } from "./unbound-signatures.ts";
 
 type PrivvalParams = ParamsOf<(typeof ENCLAVE_METHODS)["privval"]>;
 type PrivvalAnswer = AnswerOf<(typeof ENCLAVE_METHODS)["privval"]>;
@@ -47,9 +49,14 @@ type RequestOf<K extends PrivvalRequest["kind"]> = Extract<PrivvalRequest, { rea
 export type PrivvalParts = {
   readonly accounts: TendermintAccounts;
   readonly recorder: Pick<ClaimRecorder, "record">;
+  readonly unboundSignatures: UnboundSignatures;
   /** Trusted time, null when it is too old. */
   readonly nowMs: () => number | null;
 };
+
+type ExtensionSignatures = Omit<VoteSignatures, "signature">;
+
+const NO_EXTENSION = ok<ExtensionSignatures>({ extensionSignature: null, unboundSignature: null });
 
 /** As receipts name them. */
 const KINDS: Readonly<Record<TendermintStep, string>> = {
@@ -124,49 +131,71 @@ function tellPublicKey({ publicKey, policy }: TendermintAccount): PrivvalResult 
   return ok({ answer: encodePubKeyAnswer(keyType, publicKey, v1Bytes), signed: null });
 }
 
-async function signVote(
+function signVote(
   parts: PrivvalParts,
   account: TendermintAccount,
   { vote: asked, chainId, skipExtensionSigning }: RequestOf<"vote">,
 ): Promise<Result<PrivvalAnswer, Refusal>> {
-  const timed = await recordClaim(parts, account, asked, voteRoot(asked, chainId));
-  if (!timed.ok) return timed;
-  const vote = { ...asked, timestamp: timed.value };
-  const signature = release(parts, account, voteSignBytes(vote, chainId));
-  if (!signature.ok) return signature;
-  const signatures = {
-    signature: signature.value,
-    extensionSignature: null,
-    unboundSignature: null,
-  };
-  const isExtended = hasExtension(vote) && !skipExtensionSigning;
-  const signed = signedOf(vote, vote.blockId?.hash ?? new Uint8Array(0), isExtended);
-  if (!isExtended) return ok({ answer: encodeVoteAnswer(vote, signatures), signed });
-  const extension = release(parts, account, extensionSignBytes(vote, chainId));
-  if (!extension.ok) return extension;
-  // v2 demands one of its second extension too, which is empty: parsing refuses any other.
-  const unbound = release(parts, account, UNBOUND_EXTENSION_SIGN_BYTES);
-  if (!unbound.ok) return unbound;
-  const answer = encodeVoteAnswer(vote, {
-    ...signatures,
-    extensionSignature: extension.value,
-    unboundSignature: unbound.value,
+  const isExtended = hasExtension(asked) && !skipExtensionSigning;
+  return signClaim(parts, account, asked, voteRoot(asked, chainId), (timestamp) => {
+    const vote = { ...asked, timestamp };
+    const signature = release(parts, account, voteSignBytes(vote, chainId));
+    if (!signature.ok) return signature;
+    const extension = isExtended ? signExtension(parts, account, vote, chainId) : NO_EXTENSION;
+    if (!extension.ok) return extension;
+    const signatures = { signature: signature.value, ...extension.value };
+    const signed = signedOf(vote, vote.blockId?.hash ?? new Uint8Array(0), isExtended);
+    return ok({ answer: encodeVoteAnswer(vote, signatures), signed });
   });
-  return ok({ answer, signed });
 }
 
-async function signProposal(
+function signExtension(
+  parts: PrivvalParts,
+  account: TendermintAccount,
+  vote: Vote,
+  chainId: string,
+): Result<ExtensionSignatures, Refusal> {
+  const extension = release(parts, account, extensionSignBytes(vote, chainId));
+  if (!extension.ok) return extension;
+  // Parsing refuses any second extension but the empty one.
+  const key = findKey(parts, account);
+  const unbound = key === null ? err(refusal("KEY_UNKNOWN")) : parts.unboundSignatures.of(key);
+  if (!unbound.ok) return unbound;
+  return ok({ extensionSignature: extension.value, unboundSignature: unbound.value });
+}
+
+function signProposal(
   parts: PrivvalParts,
   account: TendermintAccount,
   { proposal: asked, chainId }: RequestOf<"proposal">,
 ): Promise<Result<PrivvalAnswer, Refusal>> {
-  const timed = await recordClaim(parts, account, asked, proposalRoot(asked, chainId));
-  if (!timed.ok) return timed;
-  const proposal = { ...asked, timestamp: timed.value };
-  const signature = release(parts, account, proposalSignBytes(proposal, chainId));
-  if (!signature.ok) return signature;
-  const signed = signedOf(proposal, proposal.blockId.hash, false);
-  return ok({ answer: encodeProposalAnswer(proposal, signature.value), signed });
+  return signClaim(parts, account, asked, proposalRoot(asked, chainId), (timestamp) => {
+    const proposal = { ...asked, timestamp };
+    const signature = release(parts, account, proposalSignBytes(proposal, chainId));
+    if (!signature.ok) return signature;
+    const signed = signedOf(proposal, proposal.blockId.hash, false);
+    return ok({ answer: encodeProposalAnswer(proposal, signature.value), signed });
+  });
+}
+
+/** Signs while the store writes, and answers when that is durable and the key still there. */
+async function signClaim(
+  parts: PrivvalParts,
+  account: TendermintAccount,
+  claim: TendermintClaim,
+  root: Uint8Array,
+  signAt: (time: Timestamp) => Result<PrivvalAnswer, Refusal>,
+): Promise<Result<PrivvalAnswer, Refusal>> {
+  const early = new EarlyWork(() => signAt(claim.timestamp));
+  const timed = await recordClaim(parts, account, claim, root, () => early.start());
+  if (!timed.ok || findKey(parts, account) === null) {
+    early.drop();
+    return timed.ok ? err(refusal("KEY_UNKNOWN")) : timed;
+  }
+  if (isSameTime(timed.value, claim.timestamp)) return early.take();
+  // What is signed again states the time that it stated first.
+  early.drop();
+  return signAt(timed.value);
 }
 
 /** What has no height is nothing that a record could hold: the manifest alone allows it. */
@@ -202,6 +231,7 @@ async function recordClaim(
   account: TendermintAccount,
   { height, round, step, timestamp }: TendermintClaim,
   root: Uint8Array,
+  onDecided: () => void,
 ): Promise<Result<Timestamp, Refusal>> {
   const claim: TendermintClaim = { height, round, step, timestamp };
   const beyond = decideMaxHeight(account.policy.maxHeight, claim);
@@ -210,18 +240,22 @@ async function recordClaim(
   if (timeMs === null) return err(refusal("TIME_STALE"));
   const heights = [height, BigInt(round)];
   const receipt: Receipt = { kind: KINDS[step], heights, signingRoot: root, timeMs };
-  return recorder.record(account, claim, root, receipt);
+  return recorder.record(account, claim, root, receipt, onDecided);
 }
 
-/** Only for what is durable already, or needs no record. */
+/** Only for what is durable or whose answer waits until it is, or what needs no record. */
 function release(
-  { accounts }: PrivvalParts,
+  parts: PrivvalParts,
   account: TendermintAccount,
   bytes: Uint8Array,
 ): Result<Uint8Array, Refusal> {
-  const key = accounts.keyring.find(account.publicKey);
-  // The bundle was dropped while the request waited for the store.
-  return key instanceof MessageKey ? key.sign(bytes) : err(refusal("KEY_UNKNOWN"));
+  return findKey(parts, account)?.sign(bytes) ?? err(refusal("KEY_UNKNOWN"));
+}
+
+/** Null when the bundle was dropped while the request waited for the store. */
+function findKey({ accounts }: PrivvalParts, { publicKey }: TendermintAccount): MessageKey | null {
+  const key = accounts.keyring.find(publicKey);
+  return key instanceof MessageKey ? key : null;
 }
 
 function signedOf(

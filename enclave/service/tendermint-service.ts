@@ -21,12 +21,14 @@ import {
   createTendermintAccounts,
   type TendermintAccounts,
 } from "./tendermint-accounts.ts";
+import { UnboundSignatures } from "./unbound-signatures.ts";
 
 export class TendermintService implements ChainService {
   readonly #manifest: TendermintManifest;
   readonly #parts: ChainParts;
   readonly #accounts: TendermintAccounts;
   readonly #recorder: ClaimRecorder;
+  readonly #unboundSignatures = new UnboundSignatures();
   #store: StateStore | null = null;
 
   constructor(manifest: TendermintManifest, parts: ChainParts) {
@@ -46,7 +48,12 @@ export class TendermintService implements ChainService {
 
   readonly methods: ChainService["methods"] = {
     privval: (params) => {
-      const parts = { accounts: this.#accounts, recorder: this.#recorder, nowMs: this.#nowMs };
+      const parts = {
+        accounts: this.#accounts,
+        recorder: this.#recorder,
+        unboundSignatures: this.#unboundSignatures,
+        nowMs: this.#nowMs,
+      };
       return answerPrivval(parts, params);
     },
     "state.init": async ({ keys }) => {

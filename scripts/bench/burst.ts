@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { LocalNetwork } from "../local/network.ts";
+import { quantile } from "./quantile.ts";
 import { type Vote, VoteClient, VoteSource } from "./vote-client.ts";
 
 const text = { type: "string" } as const;
@@ -70,12 +71,6 @@ async function burst(): Promise<Burst> {
     }),
   );
   return { wholeMs: performance.now() - startMs, eachMs };
-}
-
-/** Of numbers. */
-function quantile(numbers: readonly number[], share: number): number {
-  const sorted = numbers.toSorted((a, b) => a - b);
-  return sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
 }
 
 // Handshakes and compilation come first.

@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { LocalNetwork } from "../local/network.ts";
+import { quantile } from "./quantile.ts";
 import { VoteClient, VoteSource } from "./vote-client.ts";
 
 const text = { type: "string" } as const;
@@ -71,14 +72,12 @@ phase.isOver = true;
 await Promise.all(loops);
 client.close();
 
-latenciesMs.sort((a, b) => a - b);
-const at = (share: number) => latenciesMs[Math.floor((latenciesMs.length - 1) * share)] ?? 0;
 process.stdout.write(
   `${JSON.stringify({
     count: latenciesMs.length,
     seconds,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
+    p50Ms: quantile(latenciesMs, 0.5),
+    p99Ms: quantile(latenciesMs, 0.99),
     statuses: Object.fromEntries(statuses),
   })}\n`,
 );

@@ -16,7 +16,7 @@ import { openManifest, otherFamily } from "./setup.ts";
 export const LOCAL_CHAIN_ID = "redoubt-local-1";
 
 /** The public key of the validator's key file, which is made when there is none. */
-export function prepareValidatorKey({ validatorKey }: Layout): Uint8Array {
+export function prepareValidatorKey({ validatorKey }: Pick<Layout, "validatorKey">): Uint8Array {
   if (!existsSync(validatorKey)) {
     const text = JSON.stringify(keyFileOf(randomBytes(32)), null, 2);
     writeFileSync(validatorKey, `${text}\n`, { mode: 0o600 });
@@ -40,7 +40,9 @@ function base64Of(...parts: readonly Uint8Array[]): string {
 }
 
 /** tmkms's `kms-identity.key`. */
-export async function prepareIdentityFile({ identityFile }: Layout): Promise<void> {
+export async function prepareIdentityFile({
+  identityFile,
+}: Pick<Layout, "identityFile">): Promise<void> {
   if (existsSync(identityFile)) return;
   const made = await makeIdentity(identityFile);
   if (!made.ok) throw new Error(`${identityFile} can't be made`);

@@ -4,18 +4,12 @@
 // document. Each line is a check; the tour fails when one does.
 
 import { verifyEd25519 } from "../../enclave/keys/ed25519.ts";
-import { concatBytes, isEqualBytes } from "../../shared/bytes/compare.ts";
+import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { encodeHex } from "../../shared/bytes/hex.ts";
-import {
-  encodeVarint,
-  protoBytes,
-  protoFixed64,
-  protoMessage,
-  protoVarint,
-} from "../../shared/bytes/protobuf.ts";
 import { ERRORS, type ErrorCode } from "../../shared/errors.ts";
 import { command as verifyCommand } from "../cli/verify.ts";
 import { print } from "./bring-up.ts";
+import { canonicalBytes } from "./canonical-message.ts";
 import { LOCAL_CHAIN_ID } from "./consensus-setup.ts";
 import type { Layout } from "./layout.ts";
 import type { PrivvalNode } from "./privval-node.ts";
@@ -94,7 +88,12 @@ export class ConsensusTour {
     const proposal = { height, round: 0, polRound: -1, block: blockOf(1), seconds: height };
     const proposed = await node.ask(encodeSignProposalRequest(LOCAL_CHAIN_ID, proposal));
     const signature = readSigned("proposal", proposed)?.signature ?? new Uint8Array(0);
-    const canonical = canonicalBytes({ ...proposal, type: 32n, polRound: -1n });
+    const canonical = canonicalBytes({
+      chainId: LOCAL_CHAIN_ID,
+      ...proposal,
+      type: 32n,
+      polRound: -1n,
+    });
     this.#check(
       `height ${height}: proposal signed`,
       this.#isSigned(canonical, signature),
@@ -104,7 +103,12 @@ export class ConsensusTour {
       const vote = voteAt(height, type, 1);
       const answer = await node.ask(encodeSignVoteRequest(LOCAL_CHAIN_ID, vote));
       const signed = readSigned("vote", answer);
-      const bytes = canonicalBytes({ ...vote, type: type === "prevote" ? 1n : 2n, polRound: null });
+      const bytes = canonicalBytes({
+        chainId: LOCAL_CHAIN_ID,
+        ...vote,
+        type: type === "prevote" ? 1n : 2n,
+        polRound: null,
+      });
       const isExtended =
         (signed?.extensionSignature.length ?? 0) === (type === "precommit" ? 64 : 0);
       const isRight = this.#isSigned(bytes, signed?.signature ?? new Uint8Array(0)) && isExtended;
@@ -196,44 +200,6 @@ function blockOf(number: number): { readonly hash: Uint8Array; readonly total: n
 
 function voteAt(height: bigint, type: NodeVote["type"], block: number): NodeVote {
   return { type, height, round: 0, block: blockOf(block), seconds: height };
-}
-
-type Canonical = {
-  readonly type: bigint;
-  readonly height: bigint;
-  readonly round: number;
-  /** Of a proposal; null in a vote. */
-  readonly polRound: bigint | null;
-  readonly block: { readonly hash: Uint8Array; readonly total: number } | null;
-  readonly seconds: bigint;
-};
-
-/** What a node checks a signature over (tendermint.md §4.1), written here again. */
-function canonicalBytes({ type, height, round, polRound, block, seconds }: Canonical): Uint8Array {
-  const shift = polRound === null ? 0 : 1;
-  const id =
-    block === null
-      ? new Uint8Array(0)
-      : protoMessage(
-          4 + shift,
-          concatBytes(
-            protoBytes(1, block.hash),
-            protoMessage(
-              2,
-              concatBytes(protoVarint(1, BigInt(block.total)), protoBytes(2, block.hash)),
-            ),
-          ),
-        );
-  const body = concatBytes(
-    protoVarint(1, type),
-    protoFixed64(2, height),
-    protoFixed64(3, BigInt(round)),
-    polRound === null ? new Uint8Array(0) : protoVarint(4, polRound),
-    id,
-    protoMessage(5 + shift, protoVarint(1, seconds)),
-    protoBytes(6 + shift, new TextEncoder().encode(LOCAL_CHAIN_ID)),
-  );
-  return concatBytes(encodeVarint(BigInt(body.length)), body);
 }
 
 function count(bytes: Uint8Array, hex: string): number {

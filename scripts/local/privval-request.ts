@@ -14,9 +14,11 @@ export type NodeVote = {
   /** Null votes for no block. */
   readonly block: BlockId | null;
   readonly seconds: bigint;
+  /** As every node sends it, which not every signer asks for: 20 bytes. */
+  readonly validatorAddress?: Uint8Array;
 };
 
-export type NodeProposal = Omit<NodeVote, "type" | "block"> & {
+export type NodeProposal = Omit<NodeVote, "type" | "block" | "validatorAddress"> & {
   readonly block: BlockId;
   readonly polRound: number;
 };
@@ -41,6 +43,7 @@ export function encodeSignVoteRequest(chainId: string, vote: NodeVote): Uint8Arr
     protoVarint(3, BigInt(vote.round)),
     protoMessage(4, encodeBlockId(vote.block)),
     protoMessage(5, protoVarint(1, vote.seconds)),
+    protoBytes(6, vote.validatorAddress ?? new Uint8Array(0)),
   );
   return encodeSignRequest("vote", body, chainId);
 }

@@ -11,6 +11,7 @@ import { after, before, describe, it } from "node:test";
 import { z } from "zod";
 import { quietly, type Stops } from "../../scripts/local/bring-up.ts";
 import { bringUpConsensus } from "../../scripts/local/consensus-bring-up.ts";
+import { freePortPair } from "../../scripts/local/free-ports.ts";
 import type { JsonObject } from "../../scripts/local/json-fields.ts";
 import { type Layout, layoutOf, makeFolders } from "../../scripts/local/layout.ts";
 import { PrivvalNode } from "../../scripts/local/privval-node.ts";
@@ -18,7 +19,6 @@ import { ContendingNodes } from "../fakes/contending-nodes.ts";
 import { type Run, runRedoubt } from "../fakes/redoubt-process.ts";
 import { Succession } from "../fakes/successor.ts";
 import { until } from "../fakes/until.ts";
-import { freePortPair } from "../interop/cometbft/free-ports.ts";
 import { Random } from "../simulation/random.ts";
 
 const NODE_COUNT = 2;

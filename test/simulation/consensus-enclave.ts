@@ -26,6 +26,7 @@ import {
   type ConsensusPolicy,
   createTendermintAccounts,
 } from "../../enclave/service/tendermint-accounts.ts";
+import { UnboundSignatures } from "../../enclave/service/unbound-signatures.ts";
 import type { BundleKey } from "../../shared/bundle/keys.ts";
 import type { Refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
@@ -53,6 +54,7 @@ export class ConsensusEnclave extends EnclaveLife<
 > {
   readonly #clock: Clock;
   readonly #recorder: ClaimRecorder;
+  readonly #unboundSignatures = new UnboundSignatures();
 
   constructor(clock: Clock, bootId: Uint8Array) {
     super({
@@ -70,7 +72,13 @@ export class ConsensusEnclave extends EnclaveLife<
     request: ConsensusRequest,
   ): Promise<Result<SignedMessage, Refusal>> {
     const asked = { chainId: CHAIN, key: key.publicKey, message: request.bytes };
-    const parts = { accounts: this.accounts, recorder: this.#recorder, nowMs: this.#nowMs };
+    const unboundSignatures = this.#unboundSignatures;
+    const parts = {
+      accounts: this.accounts,
+      recorder: this.#recorder,
+      unboundSignatures,
+      nowMs: this.#nowMs,
+    };
     const answer = await answerPrivval(parts, asked);
     return answer.ok ? ok(readSigned(request, answer.value.answer)) : answer;
   }

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { z } from "zod";
-import { LoggedProcess } from "./logged-process.ts";
+import { LoggedProcess } from "../../../scripts/local/logged-process.ts";
 import type { NodeHome } from "./node-home.ts";
 
 const POLL_MS = 50;

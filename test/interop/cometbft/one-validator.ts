@@ -5,8 +5,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePorts } from "../../../scripts/local/free-ports.ts";
 import { CometNode } from "./comet-node.ts";
-import { freePorts } from "./free-ports.ts";
 import { type ExtensionParameter, makeNodeHome } from "./node-home.ts";
 import { RealSigner } from "./real-signer.ts";
 import type { Report } from "./report.ts";

@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { quietly, type Stops } from "../../../scripts/local/bring-up.ts";
 import { bringUpConsensus } from "../../../scripts/local/consensus-bring-up.ts";
+import { freePortPair } from "../../../scripts/local/free-ports.ts";
 import { type Layout, layoutOf, makeFolders } from "../../../scripts/local/layout.ts";
 import type { Program } from "../../../scripts/local/program.ts";
 import { type Enclave, logFileOf, startParent } from "../../../scripts/local/stack.ts";
 import { until } from "../../fakes/until.ts";
-import { freePortPair } from "./free-ports.ts";
 
 const REBOOT_DEADLINE_MS = 30_000;
 

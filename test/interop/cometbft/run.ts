@@ -4,8 +4,8 @@
 // `N passed, N failed`.
 
 import { basename, join, resolve } from "node:path";
+import { buildGo, type GoProgram, goVersion } from "../../../scripts/local/go-program.ts";
 import { print, Results } from "../results.ts";
-import { buildGo, type GoProgram, goVersion } from "./go-program.ts";
 import type { ExtensionParameter } from "./node-home.ts";
 import { checkOneValidator } from "./one-validator.ts";
 import { Report } from "./report.ts";

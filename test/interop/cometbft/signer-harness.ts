@@ -6,8 +6,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { freePorts } from "./free-ports.ts";
-import { LoggedProcess } from "./logged-process.ts";
+import { freePorts } from "../../../scripts/local/free-ports.ts";
+import { LoggedProcess } from "../../../scripts/local/logged-process.ts";
 import { makeNodeHome } from "./node-home.ts";
 import { RealSigner } from "./real-signer.ts";
 import type { Report } from "./report.ts";

@@ -4,7 +4,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LOCAL_CHAIN_ID } from "../../../scripts/local/consensus-setup.ts";
-import { LoggedProcess } from "./logged-process.ts";
+import { LoggedProcess } from "../../../scripts/local/logged-process.ts";
 
 export function startTestApp(program: string, folder: string, port: number): LoggedProcess {
   const config = join(folder, "app.toml");

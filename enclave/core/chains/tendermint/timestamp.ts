@@ -24,6 +24,10 @@ export function isTimestamp({ seconds, nanos }: Timestamp): boolean {
   return isInYears && nanos >= 0 && nanos <= NANOS_MAX;
 }
 
+export function isSameTime(one: Timestamp, other: Timestamp): boolean {
+  return one.seconds === other.seconds && one.nanos === other.nanos;
+}
+
 /** Undefined for anything that Go would not have written. */
 export function parseTimestamp(bytes: Uint8Array): Timestamp | undefined {
   const values = parseProto(bytes, FIELDS);

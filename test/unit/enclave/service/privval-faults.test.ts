@@ -18,9 +18,10 @@ import {
   createTendermintAccounts,
   type TendermintAccounts,
 } from "../../../../enclave/service/tendermint-accounts.ts";
+import { UnboundSignatures } from "../../../../enclave/service/unbound-signatures.ts";
 import { parseCbor } from "../../../../shared/bytes/cbor.ts";
 import { ConsensusRig, chainsOf, VALIDATOR } from "../../../fakes/consensus-rig.ts";
-import { MemoryStore } from "../../../fakes/memory-store.ts";
+import { lost, MemoryStore } from "../../../fakes/memory-store.ts";
 import {
   CHAIN,
   HASH,
@@ -124,8 +125,15 @@ test("a key that goes while its record is written releases nothing", async () =>
   assert.equal(await rig.ask(wire({ 1: { 1: CHAIN } })), "KEY_UNKNOWN");
 });
 
-/** Accounts whose key gives one wrong signature: that with this number, from 0 on. */
-async function faultyAccounts(bad: number): Promise<TendermintAccounts> {
+/**
+ * Accounts whose key gives one wrong signature: that with this number, from 0 on. `onSign` is told
+ * of each.
+ */
+async function faultyAccounts(
+  bad: number,
+  store = new MemoryStore(),
+  onSign: () => void = () => {},
+): Promise<TendermintAccounts> {
   const manifest = {
     redoubt: 1,
     kms: { keyArn: KEY_ARN },
@@ -145,14 +153,15 @@ async function faultyAccounts(bad: number): Promise<TendermintAccounts> {
     open: (secret) => {
       const signer = MESSAGE_SIGNATURES.ed25519.open(secret);
       if (signer === null) return null;
-      const sign = (message: Uint8Array) =>
-        count++ === bad ? new Uint8Array(64) : signer.sign(message);
+      const sign = (message: Uint8Array) => {
+        onSign();
+        return count++ === bad ? new Uint8Array(64) : signer.sign(message);
+      };
       return { publicKey: signer.publicKey, sign };
     },
   });
   assert(key !== undefined);
   assert((await accounts.add({ id: new Uint8Array(16), keys: [key], material }, null)).ok);
-  const store = new MemoryStore();
   const ledgers = await accounts.readState(store);
   assert(ledgers.ok);
   accounts.openState(ledgers.value, NO_FLOOR, null);
@@ -164,7 +173,8 @@ async function faultyAccounts(bad: number): Promise<TendermintAccounts> {
 const nowMs = () => 1;
 
 function partsOf(accounts: TendermintAccounts): PrivvalParts {
-  return { accounts, recorder: new ClaimRecorder(new Uint8Array(16), nowMs), nowMs };
+  const recorder = new ClaimRecorder(new Uint8Array(16), nowMs);
+  return { accounts, recorder, unboundSignatures: new UnboundSignatures(), nowMs };
 }
 
 test("a signature that does not verify never leaves, whichever of an answer's it is", async () => {
@@ -182,6 +192,47 @@ test("a signature that does not verify never leaves, whichever of an answer's it
       assert.equal(answer.ok ? "ok" : answer.error.code, bad < count ? "SIGN_FAULT" : "ok");
     }
   }
+});
+
+const NEVER = -1;
+
+test("signatures are made while the store writes, and none of what is refused", async () => {
+  const store = new MemoryStore();
+  let signCount = 0;
+  const accounts = await faultyAccounts(NEVER, store, () => (signCount += 1));
+  const parts = partsOf(accounts);
+  const ask = (message: Uint8Array) =>
+    Promise.resolve(answerPrivval(parts, { chainId: CHAIN, key: null, message }));
+  const open = store.hold();
+  const asked = ask(voteRequest());
+  await new Promise((settle) => setTimeout(settle, 20));
+  assert.equal(signCount, 3);
+  open();
+  const answer = await asked;
+  assert(answer.ok);
+  assert.equal(signCount, 3);
+  // Another block at the same step: the rule refuses it, so that nothing is signed.
+  const other = await ask(voteRequest({ 4: NIL_BLOCK, 9: undefined }));
+  assert.equal(other.ok ? "ok" : other.error.code, "GUARD_STEP_DOUBLE");
+  // The vote again: two signatures, as that of the empty second extension is known.
+  const again = await ask(voteRequest());
+  assert.deepEqual(again, answer);
+  assert.equal(signCount, 5);
+});
+
+test("what the store did not take releases nothing, though it was signed meanwhile", async () => {
+  const store = new MemoryStore();
+  let signCount = 0;
+  const accounts = await faultyAccounts(NEVER, store, () => (signCount += 1));
+  const open = store.hold();
+  const message = voteRequest();
+  const asked = answerPrivval(partsOf(accounts), { chainId: CHAIN, key: null, message });
+  await new Promise((settle) => setTimeout(settle, 20));
+  assert.equal(signCount, 3);
+  store.script(lost);
+  open();
+  const answer = await asked;
+  assert.equal(answer.ok ? "ok" : answer.error.code, "STATE_UNKNOWN");
 });
 
 test("what was recorded for something else releases nothing", async (t) => {

@@ -40,6 +40,11 @@ async function rig() {
   return { enclave, active, log, observed, signer, stop };
 }
 
+/** What is told after the answer has left has been told then. */
+function turn(): Promise<void> {
+  return new Promise((settle) => setImmediate(settle));
+}
+
 test("what the enclave signed is passed back, counted, and logged as operators know it", async () => {
   const { enclave, log, observed, signer, stop } = await rig();
   const signed = {
@@ -50,6 +55,8 @@ test("what the enclave signed is passed back, counted, and logged as operators k
   enclave.privval = () => ok({ answer: MESSAGE, signed });
   const answer = await signer.answer("a-1", MESSAGE, 1000);
   assert.deepEqual(answer.ok ? [...answer.value] : answer.error, [...MESSAGE]);
+  assert.deepEqual(observed, []);
+  await turn();
   assert.deepEqual(observed, [["a-1", signed]]);
   const line = log.lines.find(({ event }) => event === "privval.signed");
   assert.equal(line?.fields.kind, "Precommit:ABABABABAB");
@@ -57,6 +64,7 @@ test("what the enclave signed is passed back, counted, and logged as operators k
   const nil = { ...signed, blockHash: new Uint8Array(0) };
   enclave.privval = () => ok({ answer: MESSAGE, signed: nil });
   await signer.answer("a-1", MESSAGE, 1000);
+  await turn();
   assert.equal(log.lines.at(-1)?.fields.kind, "Precommit:nil");
   await stop();
 });
@@ -95,6 +103,7 @@ test("a refusal is passed back and counted; a public key is neither counted nor 
   const { length } = log.lines;
   enclave.privval = () => ok({ answer: MESSAGE, signed: null });
   assert((await signer.answer("a-1", MESSAGE, 1000)).ok);
+  await turn();
   assert.equal(log.lines.length, length);
   assert.deepEqual(observed.at(-1), ["a-1", null]);
   // Of an answer that was not passed on.

@@ -15,8 +15,11 @@ export type GoProgram = {
   /** The package that is the program. */
   readonly path: string;
   readonly version: string;
-  /** A folder with go.mod and go.sum that lock its modules; null: the module's own go.mod. */
-  readonly lockFolder: string | null;
+  /**
+   * A folder with go.mod and go.sum that lock its modules; null: the module's own go.mod; a name:
+   * in that module's own folder, with its go.sum too, and no look at its other versions.
+   */
+  readonly lockFolder: string | null | { readonly module: string };
 };
 
 export type Built = { readonly file: string; readonly seconds: number };
@@ -45,15 +48,36 @@ export function buildGo({ path, version, lockFolder }: GoProgram, cacheFolder: s
     lockFolder === null
       ? ["install", STRIPPED, `${path}@${version}`]
       : ["build", "-mod=readonly", STRIPPED, "-o", file, path];
-  const done = spawnSync("go", args, {
-    cwd: lockFolder ?? folder,
-    encoding: "utf8",
-    env: { ...process.env, PATH, GOBIN: folder, GOWORK: "off" },
-    timeout: BUILD_DEADLINE_MS,
-  });
+  const cwd =
+    lockFolder !== null && typeof lockFolder === "object"
+      ? downloadModule(lockFolder.module, version, folder)
+      : (lockFolder ?? folder);
+  const done = runGo(args, cwd, folder);
   if (done.status !== 0 || !existsSync(file)) {
-    const lines = done.stderr.trimEnd().split("\n").slice(-5);
-    throw new Error([`go could not build ${path}@${version}`, ...lines].join("\n"));
+    throw failure(`go could not build ${path}@${version}`, done.stderr);
   }
   return { file, seconds: (performance.now() - startMs) / 1000 };
+}
+
+/** The folder of the module's own files. */
+function downloadModule(module: string, version: string, folder: string): string {
+  const done = runGo(["mod", "download", "-json", `${module}@${version}`], folder, folder);
+  const at = /"Dir": "([^"]+)"/.exec(done.stdout)?.[1];
+  if (done.status !== 0 || at === undefined) {
+    throw failure(`go could not get ${module}@${version}`, done.stdout + done.stderr);
+  }
+  return at;
+}
+
+function runGo(args: readonly string[], cwd: string, binFolder: string) {
+  return spawnSync("go", args, {
+    cwd,
+    encoding: "utf8",
+    env: { ...process.env, PATH, GOBIN: binFolder, GOWORK: "off" },
+    timeout: BUILD_DEADLINE_MS,
+  });
+}
+
+function failure(what: string, said: string): Error {
+  return new Error([what, ...said.trimEnd().split("\n").slice(-5)].join("\n"));
 }

@@ -33,6 +33,11 @@ export class LoggedProcess {
     });
   }
 
+  /** 0 when it never ran. */
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
   get isOver(): boolean {
     return this.#isOver;
   }
