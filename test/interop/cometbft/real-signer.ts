@@ -4,6 +4,8 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { peerIdOfEd25519 } from "../../../parent/privval/peer-id.ts";
+import { readIdentity } from "../../../parent/privval/privval-identity.ts";
 import { quietly, type Stops } from "../../../scripts/local/bring-up.ts";
 import { bringUpConsensus } from "../../../scripts/local/consensus-bring-up.ts";
 import { type Layout, layoutOf, makeFolders } from "../../../scripts/local/layout.ts";
@@ -21,6 +23,8 @@ export class RealSigner {
   #enclave: Enclave | null = null;
   #parent: Program | null = null;
   publicKey: Uint8Array = new Uint8Array(0);
+  /** The libp2p name that a node has to admit over Noise. */
+  noiseId = "";
 
   private constructor() {
     // Short: unix sockets lie in it.
@@ -109,6 +113,9 @@ export class RealSigner {
       bringUpConsensus(this.#layout, options, addresses, this.#stops),
     );
     this.publicKey = signer.publicKey;
+    const identity = await readIdentity(this.#layout.identityFile);
+    if (!identity.ok) throw new Error(identity.error.code);
+    this.noiseId = peerIdOfEd25519(identity.value.publicKey);
     this.#enclave = signer.enclave;
     this.#parent = signer.parent;
   }
