@@ -5,9 +5,9 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { peerIdOfEd25519 } from "../../../parent/privval/peer-id.ts";
-import { readIdentity } from "../../../parent/privval/privval-identity.ts";
 import { quietly, type Stops } from "../../../scripts/local/bring-up.ts";
 import { bringUpConsensus } from "../../../scripts/local/consensus-bring-up.ts";
+import { prepareIdentityFile } from "../../../scripts/local/consensus-setup.ts";
 import { type Layout, layoutOf, makeFolders } from "../../../scripts/local/layout.ts";
 import type { Program } from "../../../scripts/local/program.ts";
 import { type Enclave, logFileOf, startParent } from "../../../scripts/local/stack.ts";
@@ -113,9 +113,7 @@ export class RealSigner {
       bringUpConsensus(this.#layout, options, addresses, this.#stops),
     );
     this.publicKey = signer.publicKey;
-    const identity = await readIdentity(this.#layout.identityFile);
-    if (!identity.ok) throw new Error(identity.error.code);
-    this.noiseId = peerIdOfEd25519(identity.value.publicKey);
+    this.noiseId = peerIdOfEd25519((await prepareIdentityFile(this.#layout)).publicKey);
     this.#enclave = signer.enclave;
     this.#parent = signer.parent;
   }

@@ -4,6 +4,8 @@
 import assert from "node:assert/strict";
 import { type Duplex, duplexPair } from "node:stream";
 import { test } from "node:test";
+import { secp256k1 } from "@noble/curves/secp256k1.js";
+import { base58btc } from "multiformats/bases/base58";
 import {
   type NoiseConnection,
   type NoiseOptions,
@@ -210,6 +212,28 @@ function payloadOf(type: bigint, key: Uint8Array, signature: Uint8Array): Uint8A
   const identity = Buffer.concat([protoVarint(1, type), protoBytes(2, key)]);
   return Buffer.concat([protoBytes(1, identity), protoBytes(2, signature)]);
 }
+
+test("a node whose key is secp256k1 is known by it", async () => {
+  const { secretKey, publicKey } = secp256k1.keygen();
+  const signed = (staticKey: Uint8Array) =>
+    secp256k1.sign(Buffer.concat([Buffer.from("noise-libp2p-static-key:"), staticKey]), secretKey, {
+      format: "der",
+    });
+  const peerId = base58btc.baseEncode(Uint8Array.of(0, 37, 8, 2, 0x12, 33, ...publicKey));
+  for (const [staticKey, code] of [
+    [null, "ok"],
+    [new Uint8Array(32), "PRIVVAL_PEER_ID"],
+  ] as const) {
+    const outcome = await openAgainst(
+      (responder) => {
+        const signature = signed(staticKey ?? responder.staticKey);
+        return frameOf(responder.second(payloadOf(2n, publicKey, signature)));
+      },
+      { peerId },
+    );
+    assert.equal(outcome.code, code);
+  }
+});
 
 test("a node that cheats, or talks something else, is refused with its code", async () => {
   const { publicKey } = SIDE_B.identity;
