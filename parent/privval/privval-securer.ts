@@ -20,7 +20,7 @@ const SECURERS: {
   unix: () => Promise.resolve(null),
   tcp: ({ peerId }) =>
     Promise.resolve((carrier, options) => openSecretConnection(carrier, { ...options, peerId })),
-  // 50 MB, for those alone who have such a node.
+  // 20 MB and a quarter of a second, for those alone who have such a node.
   noise: async ({ peerId }) => {
     const { openNoiseConnection } = await import("./noise-connection.ts");
     return (carrier, options) => openNoiseConnection(carrier, { ...options, peerId });

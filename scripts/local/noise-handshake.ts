@@ -16,6 +16,7 @@ import {
   verify,
 } from "node:crypto";
 import { type PrivvalIdentity, rawPublicKey } from "../../parent/privval/privval-identity.ts";
+import { pkcs8Head, spkiHead } from "../../shared/bytes/key-head.ts";
 import {
   bytesIn,
   parseProto,
@@ -35,13 +36,9 @@ const CIPHER = "chacha20-poly1305";
 const CIPHER_OPTIONS = { authTagLength: TAG_BYTES } as const;
 const SIGNED_HEAD = Buffer.from("noise-libp2p-static-key:");
 const ED25519_TYPE = 1n;
-/** RFC 8410, chapters 4 and 7: heads before the raw keys. */
-const X25519_PKCS8 = Buffer.from("302e020100300506032b656e04220420", "hex");
-const X25519_SPKI = Buffer.from("302a300506032b656e032100", "hex");
-const ED25519_SPKI = Buffer.from("302a300506032b6570032100", "hex");
 
 export function noiseKeyOf(seed: Uint8Array): NoiseKey {
-  const key = Buffer.concat([X25519_PKCS8, seed]);
+  const key = Buffer.concat([pkcs8Head("x25519"), seed]);
   const privateKey = createPrivateKey({ key, format: "der", type: "pkcs8" });
   return { privateKey, publicKey: rawPublicKey(createPublicKey(privateKey)) };
 }
@@ -169,7 +166,7 @@ export function openPayload(payload: Uint8Array, staticKey: Uint8Array): Buffer 
   const key = fields && parseProto(bytesIn(fields, 1), { 1: "varint", 2: "bytes" });
   if (fields === undefined || key?.get(1) !== ED25519_TYPE) throw new Error("no such payload");
   const publicKey = Buffer.from(bytesIn(key, 2));
-  const spki = Buffer.concat([ED25519_SPKI, publicKey]);
+  const spki = Buffer.concat([spkiHead("ed25519"), publicKey]);
   const verifier = createPublicKey({ key: spki, format: "der", type: "spki" });
   const signed = Buffer.concat([SIGNED_HEAD, staticKey]);
   if (verify(null, signed, verifier, bytesIn(fields, 2))) return publicKey;
@@ -177,7 +174,7 @@ export function openPayload(payload: Uint8Array, staticKey: Uint8Array): Buffer 
 }
 
 function agree(own: NoiseKey, remote: Uint8Array): Buffer {
-  const key = Buffer.concat([X25519_SPKI, remote]);
+  const key = Buffer.concat([spkiHead("x25519"), remote]);
   const publicKey = createPublicKey({ key, format: "der", type: "spki" });
   return diffieHellman({ privateKey: own.privateKey, publicKey });
 }

@@ -74,7 +74,7 @@ export class PrivvalNode {
   pingCount = 0;
   acceptCount = 0;
 
-  /** `admitted`: the only signer, by its libp2p name, over Noise; null: whichever dials, without. */
+  /** `admitted` is the only signer, by its libp2p name, over Noise; null: any, without Noise. */
   constructor(
     listen: Address,
     timing: Partial<PrivvalNodeTiming> = {},

@@ -1,5 +1,5 @@
-// Noise's handshake against a responder that shares no code with ours: nodes that are somebody else,
-// are slow, cheat or go away.
+// Noise's handshake against a responder that shares no code with ours: nodes that are somebody
+// else, are slow, cheat or go away.
 
 import assert from "node:assert/strict";
 import { duplexPair } from "node:stream";
