@@ -212,7 +212,7 @@ export const ERRORS = {
   },
   PRIVVAL_HANDSHAKE: {
     number: 942,
-    text: "the node does not speak SecretConnection, or can't prove its identity",
+    text: "the node does not speak what its address says, or can't prove its identity",
   },
   PRIVVAL_PEER_ID: { number: 943, text: "the node has another identity than the configured one" },
   PRIVVAL_CLOSED: { number: 944, text: "the node closed the connection" },

@@ -1,6 +1,7 @@
 // The `privval` part of the configuration: the Tendermint nodes that the parent dials, the identity
 // that it shows them, and the listener for those that call it instead. It must never take a node
-// over tcp without an identity file: nobody could recognise a key that is made up at each start.
+// over a network without an identity file: nobody could recognise a key that is made up at each
+// start.
 
 import { z } from "zod";
 import { encodeAddress } from "../../shared/address.ts";
@@ -12,7 +13,7 @@ import { privvalGrpcSchema } from "./privval-grpc-config.ts";
 const nodeAddress = z.string().transform((text, context): PrivvalAddress => {
   const address = parsePrivvalAddress(text);
   if (address.ok) return address.value;
-  context.addIssue("expected tcp://[peerid@]host:port or unix:///path");
+  context.addIssue("expected tcp://[peerid@]host:port, noise://peerid@ip:port or unix:///path");
   return z.NEVER;
 });
 
@@ -20,7 +21,7 @@ const nodeAddress = z.string().transform((text, context): PrivvalAddress => {
 export function privvalSchema<Path extends z.ZodType<string>>(path: Path) {
   return z
     .strictObject({
-      /** tmkms's `kms-identity.key`. Needed for nodes over tcp. */
+      /** tmkms's `kms-identity.key`. Needed for nodes over tcp and noise. */
       identityFile: path.optional(),
       nodes: z
         .array(
@@ -52,12 +53,9 @@ export function privvalSchema<Path extends z.ZodType<string>>(path: Path) {
         }
         seen.add(text);
       });
-      if (
-        identityFile !== undefined ||
-        nodes.every(({ address }) => address.address.kind === "unix")
-      )
+      if (identityFile !== undefined || nodes.every(({ address }) => address.scheme === "unix"))
         return;
-      const message = "required for a node over tcp";
+      const message = "required for a node over tcp or noise";
       context.addIssue({ code: "custom", path: ["identityFile"], message });
     });
 }

@@ -9,7 +9,7 @@ import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { Booking, MessageRoom } from "./message-room.ts";
-import { StreamFault } from "./secret-connection.ts";
+import { StreamFault } from "./secured-stream.ts";
 
 export type ReadRefusal = Refusal<"PRIVVAL_MALFORMED" | "PRIVVAL_OVERSIZE" | "PRIVVAL_CLOSED">;
 

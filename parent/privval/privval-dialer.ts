@@ -5,7 +5,6 @@
 
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { encodeAddress } from "../../shared/address.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { PRIVVAL_ANSWER_BYTES_MAX, PRIVVAL_DIAL_DEADLINE_MS } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
@@ -14,17 +13,17 @@ import { connectTo, resetTcp } from "../platform/socket.ts";
 import type { Log } from "../ports.ts";
 import type { MessageRoom } from "./message-room.ts";
 import type { PrivvalCode, PrivvalObserver, PrivvalSigner, PrivvalState } from "./ports.ts";
-import type { PrivvalAddress } from "./privval-address.ts";
+import { encodePrivvalAddress, type PrivvalAddress } from "./privval-address.ts";
 import type { PrivvalIdentity } from "./privval-identity.ts";
+import { securerOf } from "./privval-securer.ts";
 import { PrivvalSession, type SessionEnd, type SessionTiming } from "./privval-session.ts";
-import { openSecretConnection } from "./secret-connection.ts";
 import { SYSTEM_TIMERS, type Timers } from "./timers.ts";
 
 export type PrivvalNode = { readonly chainId: string; readonly address: PrivvalAddress };
 
 export type DialerOptions = {
   readonly node: PrivvalNode;
-  /** Null only where no node is dialled over tcp. */
+  /** Null only where every node is dialled over a socket file. */
   readonly identity: PrivvalIdentity | null;
   readonly signer: PrivvalSigner;
   readonly log: Log;
@@ -70,7 +69,7 @@ export class PrivvalDialer {
     this.#options = options;
     this.#timers = options.timers ?? SYSTEM_TIMERS;
     this.#backoff = new Backoff(options.timing?.redial ?? REDIAL);
-    this.#label = encodeAddress(options.node.address.address);
+    this.#label = encodePrivvalAddress(options.node.address);
   }
 
   /** Once. */
@@ -114,11 +113,12 @@ export class PrivvalDialer {
   }
 
   async #dial(): Promise<Result<Line, DialRefusal>> {
-    const { node, identity, timing } = this.#options;
-    const { address, peerId } = node.address;
+    const { node, identity, timing, timers = SYSTEM_TIMERS } = this.#options;
     const dialMs = timing?.dialMs ?? PRIVVAL_DIAL_DEADLINE_MS;
-    const startMs = this.#timers.nowMs();
-    const connected = await connectTo(address, dialMs);
+    // What has to be loaded for it is no part of the handshake's time.
+    const secure = await securerOf(node.address);
+    const startMs = timers.nowMs();
+    const connected = await connectTo(node.address.address, dialMs);
     if (!connected.ok) {
       const isLate = connected.error.code === "LINK_TIMEOUT";
       return err(refusal(isLate ? "PRIVVAL_TIMEOUT" : "PRIVVAL_UNREACHABLE"));
@@ -126,18 +126,13 @@ export class PrivvalDialer {
     const socket = connected.value;
     this.#socket = socket;
     if (this.#isClosed) socket.destroy();
-    if (address.kind === "unix") return ok({ stream: socket, reset: () => socket.destroy() });
+    if (secure === null) return ok({ stream: socket, reset: () => socket.destroy() });
     socket.setKeepAlive(true, KEEP_ALIVE_MS);
-    const leftMs = Math.max(0, dialMs - (this.#timers.nowMs() - startMs));
+    const deadlineMs = Math.max(0, dialMs - (timers.nowMs() - startMs));
     const opened =
       identity === null
         ? err(refusal("PRIVVAL_IDENTITY"))
-        : await openSecretConnection(socket, {
-            identity,
-            peerId,
-            deadlineMs: leftMs,
-            timers: this.#timers,
-          });
+        : await secure(socket, { identity, deadlineMs, timers });
     if (!opened.ok) {
       socket.destroy();
       return opened;

@@ -5,10 +5,9 @@
 
 import { Duplex } from "node:stream";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
-import { type Refusal, refusal } from "../../shared/errors.ts";
+import { refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
-import type { PrivvalCode } from "./ports.ts";
-import { nodeIdOf, type PrivvalIdentity } from "./privval-identity.ts";
+import { nodeIdOf } from "./privval-identity.ts";
 import { FrameOpener, FrameSealer, SEALED_FRAME_BYTES } from "./secret-frame.ts";
 import {
   deriveSecrets,
@@ -21,59 +20,33 @@ import {
   parseEphemeral,
   verifyAuth,
 } from "./secret-handshake.ts";
-import { SYSTEM_TIMERS, type Timers } from "./timers.ts";
+import {
+  SECURED_BUFFER_BYTES,
+  type SecureOptions,
+  type SecureRefusal,
+  StreamFault,
+  secureInTime,
+} from "./secured-stream.ts";
 
-export type SecretOptions = {
-  readonly identity: PrivvalIdentity;
+export type SecretOptions = SecureOptions & {
   /** The only peer to talk to; null: whoever answers, as nodes before v0.40 change their key. */
   readonly peerId: string | null;
-  readonly deadlineMs: number;
-  readonly timers?: Timers;
   /** For vectors: every connection has a key of its own. */
   readonly ephemeral?: EphemeralKey;
 };
 
-export type SecretRefusal = Refusal<
-  "PRIVVAL_TIMEOUT" | "PRIVVAL_HANDSHAKE" | "PRIVVAL_PEER_ID" | "PRIVVAL_CLOSED"
->;
-
-/** Data that waits for a reader: small, as each byte of it may have come in a frame of its own. */
-const BUFFER_BYTES = 16 * 1024;
-
-/** Why a stream ended, for whoever looks at its `errored`. */
-export class StreamFault extends Error {
-  override readonly name = "StreamFault";
-  readonly code: PrivvalCode;
-
-  constructor(code: PrivvalCode) {
-    super(code);
-    this.code = code;
-  }
-}
-
 /** After a refusal the carrier is destroyed; after success it belongs to the connection. */
-export async function openSecretConnection(
+export function openSecretConnection(
   carrier: Duplex,
   options: SecretOptions,
-): Promise<Result<SecretConnection, SecretRefusal>> {
-  // A failed carrier shows as `close`.
-  carrier.on("error", ignore);
-  let isLate = false;
-  const cancel = (options.timers ?? SYSTEM_TIMERS).after(options.deadlineMs, () => {
-    isLate = true;
-    carrier.destroy();
-  });
-  const connection = await shakeHands(carrier, options);
-  cancel();
-  if (isLate) return err(refusal("PRIVVAL_TIMEOUT"));
-  if (!connection.ok) carrier.destroy();
-  return connection;
+): Promise<Result<SecretConnection, SecureRefusal>> {
+  return secureInTime(carrier, options, () => shakeHands(carrier, options));
 }
 
 async function shakeHands(
   carrier: Duplex,
   { identity, peerId, ephemeral = makeEphemeral() }: SecretOptions,
-): Promise<Result<SecretConnection, SecretRefusal>> {
+): Promise<Result<SecretConnection, SecureRefusal>> {
   carrier.write(encodeEphemeral(ephemeral));
   const theirs = await readExactly(carrier, EPHEMERAL_BYTES);
   if (theirs === null) return err(refusal("PRIVVAL_CLOSED"));
@@ -134,7 +107,7 @@ export class SecretConnection extends Duplex {
   #isWanted = false;
 
   constructor(carrier: Duplex, { sealer, opener }: FrameKeys, peerId: string) {
-    super({ highWaterMark: BUFFER_BYTES });
+    super({ highWaterMark: SECURED_BUFFER_BYTES });
     this.peerId = peerId;
     this.#carrier = carrier;
     this.#sealer = sealer;

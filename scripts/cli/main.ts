@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { command as audit } from "./audit.ts";
 import type { Command } from "./command.ts";
+import { command as identity } from "./identity.ts";
 import { command as init } from "./init.ts";
 import { command as measure } from "./measure.ts";
 import { command as policy } from "./policy.ts";
@@ -17,6 +18,7 @@ import { command as verify } from "./verify.ts";
 /** In the order of an installation. */
 const COMMANDS: readonly Command[] = [
   init,
+  identity,
   measure,
   policy,
   table,

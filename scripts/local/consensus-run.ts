@@ -1,15 +1,15 @@
 // `npm start -- --chain tendermint`: a validator's key sealed, the signer brought up, and two
-// stand-ins for nodes of its chain, which the parent dials as it would dial sentries.
+// stand-ins for nodes of its chain, which the parent dials as it would dial sentries: one over
+// SecretConnection, one over Noise.
 
+import { peerIdOfEd25519 } from "../../parent/privval/peer-id.ts";
 import { fromHere, type LocalRun, print, type Stops } from "./bring-up.ts";
 import { bringUpConsensus } from "./consensus-bring-up.ts";
-import { LOCAL_CHAIN_ID } from "./consensus-setup.ts";
+import { LOCAL_CHAIN_ID, prepareIdentityFile } from "./consensus-setup.ts";
 import { ConsensusTour } from "./consensus-tour.ts";
 import type { Layout } from "./layout.ts";
 import type { StartOptions } from "./options.ts";
 import { PrivvalNode } from "./privval-node.ts";
-
-const NODE_COUNT = 2;
 
 export async function runConsensus(
   layout: Layout,
@@ -17,8 +17,9 @@ export async function runConsensus(
   stops: Stops,
 ): Promise<LocalRun> {
   const nodes: { readonly node: PrivvalNode; readonly address: string }[] = [];
-  for (let count = 0; count < NODE_COUNT; count++) {
-    const node = new PrivvalNode({ kind: "tcp", host: "127.0.0.1", port: 0 });
+  const signerId = peerIdOfEd25519((await prepareIdentityFile(layout)).publicKey);
+  for (const admitted of [null, signerId]) {
+    const node = new PrivvalNode({ kind: "tcp", host: "127.0.0.1", port: 0 }, {}, admitted);
     nodes.push({ node, address: await node.start() });
     stops.push(() => node.stop());
   }

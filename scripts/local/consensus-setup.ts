@@ -5,7 +5,12 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { TendermintManifest } from "../../enclave/core/manifest.ts";
-import { identityOfSeed, makeIdentity } from "../../parent/privval/privval-identity.ts";
+import {
+  identityOfSeed,
+  makeIdentity,
+  type PrivvalIdentity,
+  readIdentity,
+} from "../../parent/privval/privval-identity.ts";
 import { encodeHex, encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { validatorAddressOf } from "../cli/validator-address.ts";
 import type { JsonObject } from "./json-fields.ts";
@@ -39,13 +44,15 @@ function base64Of(...parts: readonly Uint8Array[]): string {
   return Buffer.concat(parts).toString("base64");
 }
 
-/** tmkms's `kms-identity.key`. */
+/** tmkms's `kms-identity.key`, which is made when there is none. */
 export async function prepareIdentityFile({
   identityFile,
-}: Pick<Layout, "identityFile">): Promise<void> {
-  if (existsSync(identityFile)) return;
-  const made = await makeIdentity(identityFile);
-  if (!made.ok) throw new Error(`${identityFile} can't be made`);
+}: Pick<Layout, "identityFile">): Promise<PrivvalIdentity> {
+  const identity = await (existsSync(identityFile)
+    ? readIdentity(identityFile)
+    : makeIdentity(identityFile));
+  if (!identity.ok) throw new Error(`${identityFile} can't be used`);
+  return identity.value;
 }
 
 export function prepareConsensusManifest(

@@ -16,7 +16,7 @@ Web3Signer's API over mTLS.
 
   --once                 sign one of each kind, show the refusals, verify the attestation, exit
   --chain FAMILY         ethereum (default), or tendermint: two stand-ins for nodes of one chain,
-                         which the parent dials over SecretConnection
+                         which the parent dials over SecretConnection and Noise
   --network NAME|FILE    mainnet, hoodi, sepolia, gnosis, chiado, or a JSON file (docs/manifest.md);
                          default: a local network with slots of one second
   --keystores DIR        EIP-2335 keystores to sign with; default: fresh ones

@@ -8,12 +8,14 @@ import type { Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { listenOn } from "../../parent/platform/socket.ts";
 import { DelimitedReader } from "../../parent/privval/delimited-reader.ts";
+import { peerIdOfEd25519 } from "../../parent/privval/peer-id.ts";
 import { identityOfSeed, type PrivvalIdentity } from "../../parent/privval/privval-identity.ts";
 import { openSecretConnection } from "../../parent/privval/secret-connection.ts";
 import { type Address, encodeAddress } from "../../shared/address.ts";
 import { encodeDelimited } from "../../shared/bytes/protobuf.ts";
 import { PRIVVAL_ANSWER_BYTES_MAX } from "../../shared/limits.ts";
 import { openPrivvalMessage } from "../../shared/privval.ts";
+import { acceptNoise } from "./noise-stream.ts";
 import { encodePing, readAnswer } from "./privval-request.ts";
 
 export type PrivvalNodeTiming = {
@@ -55,6 +57,7 @@ type Connection = {
 export class PrivvalNode {
   readonly #listen: Address;
   readonly #timing: PrivvalNodeTiming;
+  readonly #admitted: string | null;
   #server: Server | null = null;
   #identity = freshIdentity();
   #live: Connection | null = null;
@@ -71,13 +74,20 @@ export class PrivvalNode {
   pingCount = 0;
   acceptCount = 0;
 
-  constructor(listen: Address, timing: Partial<PrivvalNodeTiming> = {}) {
+  /** `admitted` is the only signer, by its libp2p name, over Noise; null: any, without Noise. */
+  constructor(
+    listen: Address,
+    timing: Partial<PrivvalNodeTiming> = {},
+    admitted: string | null = null,
+  ) {
     this.#listen = listen;
     this.#timing = { ...TIMING, ...timing };
+    this.#admitted = admitted;
   }
 
-  /** Of this start: a node before v0.40 has another at the next. */
+  /** Of this start: over SecretConnection a node has another at the next. */
   get id(): string {
+    if (this.#admitted !== null) return peerIdOfEd25519(this.#identity.publicKey);
     return this.#identity.id;
   }
 
@@ -89,7 +99,7 @@ export class PrivvalNode {
     return this.#queue.length;
   }
 
-  /** Where signers dial, as tmkms writes it. */
+  /** Where signers dial; over Noise with the name that they have to pin. */
   async start(): Promise<string> {
     const serve = (socket: Socket): void => {
       this.#sockets.add(socket);
@@ -102,7 +112,8 @@ export class PrivvalNode {
     this.#armPing();
     const bound = server.address();
     const isTcp = this.#listen.kind === "tcp" && bound !== null && typeof bound === "object";
-    return encodeAddress(isTcp ? { ...this.#listen, port: bound.port } : this.#listen);
+    const text = encodeAddress(isTcp ? { ...this.#listen, port: bound.port } : this.#listen);
+    return this.#admitted === null ? text : text.replace("tcp://", `noise://${this.id}@`);
   }
 
   async stop(): Promise<void> {
@@ -121,7 +132,8 @@ export class PrivvalNode {
   /** The end of one process and the start of the next, over a listener that stays. */
   restart(): void {
     this.#cut();
-    this.#identity = freshIdentity();
+    // Over Noise it is the one of its `node_key.json`.
+    if (this.#admitted === null) this.#identity = freshIdentity();
   }
 
   /** A whole answer; fails after as many tries as Go's node makes. */
@@ -195,6 +207,7 @@ export class PrivvalNode {
 
   async #secure(socket: Socket): Promise<Duplex | null> {
     if (this.#listen.kind !== "tcp") return socket;
+    if (this.#admitted !== null) return this.#secureNoise(socket, this.#admitted);
     const opened = await openSecretConnection(socket, {
       identity: this.#identity,
       peerId: null,
@@ -203,6 +216,15 @@ export class PrivvalNode {
     if (!opened.ok) return null;
     this.signerId = opened.value.peerId;
     return opened.value;
+  }
+
+  async #secureNoise(socket: Socket, admitted: string): Promise<Duplex | null> {
+    const accepted = await acceptNoise(socket, this.#identity, this.#timing.ioMs);
+    if (accepted === null) return null;
+    this.signerId = accepted.peerId;
+    if (accepted.peerId === admitted) return accepted.stream;
+    socket.destroy();
+    return null;
   }
 
   async #connection(): Promise<Connection> {

@@ -14,7 +14,8 @@ export type NodeAddress =
 /** Without a scheme it is tcp; a socket's path begins at `folder` unless it is absolute. */
 export function parseNodeAddress(text: string, folder: string): NodeAddress {
   const parsed = parsePrivvalAddress(fullAddress(text, folder));
-  if (!parsed.ok) return { ok: false };
+  // tmkms has no Noise.
+  if (!parsed.ok || parsed.value.scheme === "noise") return { ok: false };
   const { address: place, peerId } = parsed.value;
   const value = encodeAddress(place);
   if (peerId === null) return { ok: true, value, place };

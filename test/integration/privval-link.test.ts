@@ -2,133 +2,27 @@
 // nodes that hang or talk nonsense, a signer that is slow, and several nodes of one chain.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { listenOn } from "../../parent/platform/socket.ts";
-import type { PrivvalState } from "../../parent/privval/ports.ts";
-import { parsePrivvalAddress } from "../../parent/privval/privval-address.ts";
-import {
-  type DialTiming,
-  type Privval,
-  startPrivval,
-} from "../../parent/privval/privval-dialer.ts";
-import { PrivvalNode, type PrivvalNodeTiming } from "../../scripts/local/privval-node.ts";
-import {
-  encodePubKeyRequest,
-  encodeSignProposalRequest,
-  encodeSignVoteRequest,
-  readRemoteError,
-} from "../../scripts/local/privval-request.ts";
-import type { Address } from "../../shared/address.ts";
+import { encodePubKeyRequest, readRemoteError } from "../../scripts/local/privval-request.ts";
 import { encodeVarint, protoMessage } from "../../shared/bytes/protobuf.ts";
 import { ERRORS, refusal } from "../../shared/errors.ts";
 import { PRIVVAL_MESSAGE_BYTES_MAX } from "../../shared/limits.ts";
 import { err } from "../../shared/result.ts";
-import { answerTo, ScriptedPrivval } from "../fakes/scripted-privval.ts";
+import {
+  CHAIN,
+  codesOf,
+  dial,
+  PROPOSAL,
+  startNode,
+  startRig,
+  TCP,
+  unixAddress,
+  VOTE,
+} from "../fakes/privval-rig.ts";
+import { answerTo } from "../fakes/scripted-privval.ts";
 import { SIDE_A } from "../fakes/secret-vectors.ts";
-import { SilentLog } from "../fakes/silent-log.ts";
 import { until } from "../fakes/until.ts";
-
-const CHAIN = "test-chain";
-const TCP: Address = { kind: "tcp", host: "127.0.0.1", port: 0 };
-/** Patient where a test waits for nothing, so that a busy machine fails none. */
-const NODE_TIMING: Partial<PrivvalNodeTiming> = {
-  pingMs: 20,
-  retryMs: 5,
-  retryCount: 2000,
-};
-const PATIENT_MS = 10_000;
-const REDIAL = { minMs: 2, maxMs: 20 };
-const BLOCK = { hash: new Uint8Array(32).fill(5), total: 1 };
-const VOTE = encodeSignVoteRequest(CHAIN, {
-  type: "prevote",
-  height: 7n,
-  round: 0,
-  block: BLOCK,
-  seconds: 1_700_000_000n,
-});
-const PROPOSAL = encodeSignProposalRequest(CHAIN, {
-  height: 7n,
-  round: 1,
-  polRound: -1,
-  block: BLOCK,
-  seconds: 1_700_000_000n,
-});
-
-type Rig = {
-  readonly node: PrivvalNode;
-  readonly address: string;
-  readonly signer: ScriptedPrivval;
-  readonly log: SilentLog;
-  readonly states: PrivvalState[];
-  readonly privval: Privval;
-};
-
-async function startNode(
-  context: TestContext,
-  listen: Address = TCP,
-  timing: Partial<PrivvalNodeTiming> = {},
-): Promise<{ readonly node: PrivvalNode; readonly address: string }> {
-  const node = new PrivvalNode(listen, { ...NODE_TIMING, ...timing });
-  const address = await node.start();
-  context.after(() => node.stop());
-  return { node, address };
-}
-
-type Dial = Pick<Rig, "signer" | "log" | "states" | "privval">;
-
-function dial(
-  context: TestContext,
-  addresses: readonly string[],
-  timing: Partial<DialTiming> = {},
-  signer = new ScriptedPrivval(),
-): Dial {
-  const log = new SilentLog();
-  const states: PrivvalState[] = [];
-  const nodes = addresses.map((text) => {
-    const address = parsePrivvalAddress(text);
-    assert(address.ok);
-    return { chainId: CHAIN, address: address.value };
-  });
-  const privval = startPrivval({
-    nodes,
-    identity: SIDE_A.identity,
-    signer,
-    log,
-    observer: { changed: (state) => states.push(state) },
-    timing: { redial: REDIAL, dialMs: PATIENT_MS, ...timing },
-  });
-  context.after(() => privval.close());
-  return { signer, log, states, privval };
-}
-
-async function startRig(
-  context: TestContext,
-  {
-    listen = TCP,
-    node: nodeTiming = {},
-    dial: dialTiming = {},
-  }: {
-    readonly listen?: Address;
-    readonly node?: Partial<PrivvalNodeTiming>;
-    readonly dial?: Partial<DialTiming>;
-  } = {},
-): Promise<Rig> {
-  const started = await startNode(context, listen, nodeTiming);
-  return { ...started, ...dial(context, [started.address], dialTiming) };
-}
-
-function unixAddress(context: TestContext): Address {
-  const folder = mkdtempSync(join(tmpdir(), "privval-"));
-  context.after(() => rmSync(folder, { recursive: true, force: true }));
-  return { kind: "unix", path: join(folder, "node.sock") };
-}
-
-function codesOf(states: readonly PrivvalState[]): readonly (string | null)[] {
-  return states.map(({ isConnected, code }) => (isConnected ? "connected" : code));
-}
 
 test("a node gets its key, votes and proposals over both kinds of address, and pongs between", async (context) => {
   for (const listen of [TCP, unixAddress(context)]) {

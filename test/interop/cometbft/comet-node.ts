@@ -63,6 +63,12 @@ export class CometNode {
 
   /** Returns when its RPC answers. `signerAddress` is where it listens for the signer. */
   async start(signerAddress: string): Promise<void> {
+    this.launch(signerAddress);
+    await this.awaitHeight(0);
+  }
+
+  /** Without a signer its RPC does not answer, and it ends after some seconds. */
+  launch(signerAddress: string): void {
     const args = [
       "node",
       `--home=${this.#home.folder}`,
@@ -72,7 +78,6 @@ export class CometNode {
       ...this.#more,
     ];
     this.#process = new LoggedProcess(this.#program, args, this.#log);
-    await this.awaitHeight(0);
   }
 
   async stop(): Promise<void> {

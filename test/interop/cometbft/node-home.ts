@@ -76,13 +76,27 @@ export function makeSecondHome(program: string, folder: string, first: NodeHome)
 }
 
 /** By which its peers know a node. */
-export function nodeIdOf(program: string, { folder }: NodeHome): string {
-  const done = spawnSync(program, ["show-node-id", "--home", folder], {
+export function nodeIdOf(program: string, home: NodeHome): string {
+  return shownId(program, home, [], /^[0-9a-f]{40}$/);
+}
+
+/** The same key by its libp2p name, which a signer over Noise has to pin. From v0.40 on. */
+export function noiseIdOf(program: string, home: NodeHome): string {
+  return shownId(program, home, ["--libp2p"], /^12D3Koo[1-9A-Za-z]+$/);
+}
+
+function shownId(
+  program: string,
+  { folder }: NodeHome,
+  more: readonly string[],
+  pattern: RegExp,
+): string {
+  const done = spawnSync(program, ["show-node-id", "--home", folder, ...more], {
     encoding: "utf8",
     timeout: INIT_DEADLINE_MS,
   });
   const id = done.stdout.trim();
-  if (!/^[0-9a-f]{40}$/.test(id)) throw new Error(`no node id: ${id} ${done.stderr.slice(-500)}`);
+  if (!pattern.test(id)) throw new Error(`no node id: ${id} ${done.stderr.slice(-500)}`);
   return id;
 }
 

@@ -4,8 +4,10 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { peerIdOfEd25519 } from "../../../parent/privval/peer-id.ts";
 import { quietly, type Stops } from "../../../scripts/local/bring-up.ts";
 import { bringUpConsensus } from "../../../scripts/local/consensus-bring-up.ts";
+import { prepareIdentityFile } from "../../../scripts/local/consensus-setup.ts";
 import { freePortPair } from "../../../scripts/local/free-ports.ts";
 import { type Layout, layoutOf, makeFolders } from "../../../scripts/local/layout.ts";
 import type { Program } from "../../../scripts/local/program.ts";
@@ -21,6 +23,8 @@ export class RealSigner {
   #enclave: Enclave | null = null;
   #parent: Program | null = null;
   publicKey: Uint8Array = new Uint8Array(0);
+  /** The libp2p name that a node has to admit over Noise. */
+  noiseId = "";
 
   private constructor() {
     // Short: unix sockets lie in it.
@@ -109,6 +113,7 @@ export class RealSigner {
       bringUpConsensus(this.#layout, options, addresses, this.#stops),
     );
     this.publicKey = signer.publicKey;
+    this.noiseId = peerIdOfEd25519((await prepareIdentityFile(this.#layout)).publicKey);
     this.#enclave = signer.enclave;
     this.#parent = signer.parent;
   }

@@ -8,6 +8,7 @@ import { buildGo, type GoProgram, goVersion } from "../../../scripts/local/go-pr
 import { print, Results } from "../results.ts";
 import type { ExtensionParameter } from "./node-home.ts";
 import { checkOneValidator } from "./one-validator.ts";
+import { checkOverNoise } from "./over-noise.ts";
 import { Report } from "./report.ts";
 import { checkSignerHarness } from "./signer-harness.ts";
 import { checkTwoSentries } from "./two-sentries.ts";
@@ -25,10 +26,12 @@ type NodeVersion = {
 
 const USUAL_VERSION = cometbft("v0.38.26", "abci");
 const ALWAYS: readonly NodeVersion[] = [USUAL_VERSION, cometbft("v1.0.1", "feature")];
+/** The first that has Noise. */
+const NOISE_VERSION = cometbft("v0.40.0", "abci");
 const OTHERS: readonly NodeVersion[] = [
   { node: tendermint("cmd/tendermint"), app: null, extensions: null },
   cometbft("v0.37.18", null),
-  cometbft("v0.40.0", "abci"),
+  NOISE_VERSION,
 ];
 const HARNESS = tendermint("tools/tm-signer-harness");
 
@@ -68,6 +71,7 @@ async function checkVersion(report: Report, version: NodeVersion): Promise<void>
   if (node === null || (app === null && version.app !== null)) return;
   await checkOneValidator(report, { node, app, extensions: version.extensions });
   if (version === USUAL_VERSION) await checkTwoSentries(report, node, version.extensions);
+  if (version === NOISE_VERSION) await checkOverNoise(report, node);
 }
 
 /** What fails outside of a check, as setting up does, counts too. */

@@ -7,6 +7,8 @@ import { CHAIN_COUNT_MAX, PRIVVAL_NODE_COUNT_MAX } from "../../../../shared/limi
 const ID = "53ac1ab90ae04fe50c1ed6293c1fde802858bf87";
 const SCHEMA = privvalSchema(z.string().transform((text) => `/etc/redoubt/${text}`));
 const TCP = { chain: "cosmoshub-4", address: "tcp://10.0.0.1:26659" };
+const PEER = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5";
+const NOISE = { chain: "cosmoshub-4", address: `noise://${PEER}@10.0.0.3:26659` };
 const UNIX = { chain: "osmosis-1", address: "unix:///run/node.sock" };
 
 /** Where the problems are, `ok` without any. */
@@ -41,24 +43,45 @@ function nodesOf(count: number): readonly unknown[] {
 test("privval takes nodes with their chains, and makes the identity's path absolute", () => {
   const parsed = SCHEMA.parse({
     identityFile: "kms-identity.key",
-    nodes: [TCP, { ...TCP, address: `tcp://${ID}@10.0.0.2:26659` }, UNIX],
+    nodes: [TCP, { ...TCP, address: `tcp://${ID}@10.0.0.2:26659` }, NOISE, UNIX],
   });
   assert.deepEqual(parsed, {
     identityFile: "/etc/redoubt/kms-identity.key",
     nodes: [
       {
         chainId: "cosmoshub-4",
-        address: { address: { kind: "tcp", host: "10.0.0.1", port: 26_659 }, peerId: null },
+        address: {
+          scheme: "tcp",
+          address: { kind: "tcp", host: "10.0.0.1", port: 26_659 },
+          peerId: null,
+        },
         key: null,
       },
       {
         chainId: "cosmoshub-4",
-        address: { address: { kind: "tcp", host: "10.0.0.2", port: 26_659 }, peerId: ID },
+        address: {
+          scheme: "tcp",
+          address: { kind: "tcp", host: "10.0.0.2", port: 26_659 },
+          peerId: ID,
+        },
+        key: null,
+      },
+      {
+        chainId: "cosmoshub-4",
+        address: {
+          scheme: "noise",
+          address: { kind: "tcp", host: "10.0.0.3", port: 26_659 },
+          peerId: PEER,
+        },
         key: null,
       },
       {
         chainId: "osmosis-1",
-        address: { address: { kind: "unix", path: "/run/node.sock" }, peerId: null },
+        address: {
+          scheme: "unix",
+          address: { kind: "unix", path: "/run/node.sock" },
+          peerId: null,
+        },
         key: null,
       },
     ],
@@ -71,6 +94,14 @@ test("privval names every field that is wrong, unknown or missing", () => {
     [{ nodes: [UNIX] }, "ok"],
     [{ nodes: [TCP] }, ["identityFile"]],
     [{ nodes: [UNIX, TCP] }, ["identityFile"]],
+    [{ nodes: [UNIX, NOISE] }, ["identityFile"]],
+    [{ identityFile, nodes: [NOISE] }, "ok"],
+    [{ identityFile, nodes: [{ ...NOISE, address: "noise://10.0.0.3:1" }] }, ["nodes.0.address"]],
+    // A node listens for one scheme only.
+    [
+      { identityFile, nodes: [NOISE, { ...TCP, address: "tcp://10.0.0.3:26659" }] },
+      ["nodes.1.address"],
+    ],
     [{ identityFile, nodes: [] }, ["nodes"]],
     [{ identityFile }, ["nodes"]],
     [{ identityFile, nodes: [TCP], node: 1 }, [""]],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type Duplex, duplexPair } from "node:stream";
 import { test } from "node:test";
 import { DelimitedReader } from "../../../../parent/privval/delimited-reader.ts";
-import { StreamFault } from "../../../../parent/privval/secret-connection.ts";
+import { StreamFault } from "../../../../parent/privval/secured-stream.ts";
 import { encodeDelimited } from "../../../../shared/bytes/protobuf.ts";
 import { PRIVVAL_MESSAGE_BYTES_MAX } from "../../../../shared/limits.ts";
 import { settled } from "../../../fakes/manual-timers.ts";

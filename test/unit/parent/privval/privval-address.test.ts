@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parsePrivvalAddress } from "../../../../parent/privval/privval-address.ts";
+import {
+  encodePrivvalAddress,
+  parsePrivvalAddress,
+} from "../../../../parent/privval/privval-address.ts";
 
 const ID = "53ac1ab90ae04fe50c1ed6293c1fde802858bf87";
+
+const PEER = "12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5";
 
 test("parsePrivvalAddress takes what tmkms takes", () => {
   for (const [text, address, peerId] of [
@@ -13,7 +18,32 @@ test("parsePrivvalAddress takes what tmkms takes", () => {
     ["unix:///run/node.sock", { kind: "unix", path: "/run/node.sock" }, null],
     ["unix:///run/a@b.sock", { kind: "unix", path: "/run/a@b.sock" }, null],
   ] as const) {
-    assert.deepEqual(parsePrivvalAddress(text), { ok: true, value: { address, peerId } });
+    const scheme = address.kind;
+    assert.deepEqual(parsePrivvalAddress(text), { ok: true, value: { scheme, address, peerId } });
+  }
+});
+
+test("parsePrivvalAddress takes Noise with the name of the node and its IP address", () => {
+  for (const [place, host, port] of [
+    ["10.0.0.1:26659", "10.0.0.1", 26_659],
+    ["[::1]:1", "::1", 1],
+    ["[2001:db8::7]:65535", "2001:db8::7", 65_535],
+  ] as const) {
+    const parsed = parsePrivvalAddress(`noise://${PEER}@${place}`);
+    const value = { scheme: "noise", address: { kind: "tcp", host, port }, peerId: PEER };
+    assert.deepEqual(parsed, { ok: true, value });
+  }
+});
+
+test("encodePrivvalAddress leaves the identity out, and tells the schemes apart", () => {
+  for (const [text, shown] of [
+    [`tcp://${ID}@10.0.0.1:1`, "tcp://10.0.0.1:1"],
+    [`noise://${PEER}@[::1]:1`, "noise://[::1]:1"],
+    ["unix:///run/node.sock", "unix:///run/node.sock"],
+  ] as const) {
+    const parsed = parsePrivvalAddress(text);
+    assert(parsed.ok);
+    assert.equal(encodePrivvalAddress(parsed.value), shown);
   }
 });
 
@@ -33,6 +63,21 @@ test("parsePrivvalAddress refuses other kinds, half an identity, and no port", (
     "unix://run/node.sock",
     "vsock://3:1",
     `noise://${ID}@10.0.0.1:1`,
+    `tcp://${PEER}@10.0.0.1:1`,
+    `unix://${PEER}@/run/node.sock`,
+    "noise://10.0.0.1:1",
+    "noise://@10.0.0.1:1",
+    `noise://${PEER}@10.0.0.1`,
+    `noise://${PEER}@10.0.0.1:0`,
+    `noise://${PEER}@10.0.0.1:65536`,
+    `noise://${PEER}@node.example:1`,
+    `noise://${PEER}@10.0.0:1`,
+    `noise://${PEER}@::1:1`,
+    `noise://${PEER}@[fe80::1%eth0]:1`,
+    `noise://${PEER}@${PEER}@10.0.0.1:1`,
+    `noise://${PEER.toLowerCase()}@10.0.0.1:1`,
+    `noise://${PEER}@/run/node.sock`,
+    `NOISE://${PEER}@10.0.0.1:1`,
   ]) {
     assert.deepEqual(parsePrivvalAddress(text), { ok: false, error: "ADDRESS" }, text);
   }

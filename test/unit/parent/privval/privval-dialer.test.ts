@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { listenOn } from "../../../../parent/platform/socket.ts";
 import type { PrivvalState } from "../../../../parent/privval/ports.ts";
+import type { PrivvalAddress } from "../../../../parent/privval/privval-address.ts";
 import {
   type DialerOptions,
   PrivvalDialer,
@@ -20,13 +21,19 @@ import { SIDE_A } from "../../../fakes/secret-vectors.ts";
 import { SilentLog } from "../../../fakes/silent-log.ts";
 import { until } from "../../../fakes/until.ts";
 
-type NodeAddress = DialerOptions["node"]["address"]["address"];
+type NodeAddress = PrivvalAddress["address"];
 
 const CHAIN = "test-chain";
 /** Shorter than whatever else a dialer waits for. */
 const DELAY_MS_MAX = 1000;
 const PING = Buffer.from("023a00", "hex");
 const NOWHERE: NodeAddress = { kind: "unix", path: "/nowhere/node.sock" };
+
+function unpinned(address: NodeAddress): PrivvalAddress {
+  return address.kind === "unix"
+    ? { scheme: "unix", address, peerId: null }
+    : { scheme: "tcp", address, peerId: null };
+}
 
 class Bench {
   readonly timers = new ManualTimers();
@@ -36,7 +43,7 @@ class Bench {
 
   constructor(context: TestContext, address: NodeAddress, options: Partial<DialerOptions> = {}) {
     this.dialer = new PrivvalDialer({
-      node: { chainId: CHAIN, address: { address, peerId: null } },
+      node: { chainId: CHAIN, address: unpinned(address) },
       identity: SIDE_A.identity,
       signer: new ScriptedPrivval(),
       log: this.log,
@@ -211,7 +218,7 @@ test("startPrivval dials every node, and names their states in order", async (co
   const privval = startPrivval({
     nodes: paths.map((path) => ({
       chainId: CHAIN,
-      address: { address: { kind: "unix", path }, peerId: null },
+      address: { scheme: "unix", address: { kind: "unix", path }, peerId: null },
     })),
     identity: null,
     signer: new ScriptedPrivval(),

@@ -9,7 +9,6 @@ import {
   openSecretConnection,
   type SecretConnection,
   type SecretOptions,
-  StreamFault,
 } from "../../../../parent/privval/secret-connection.ts";
 import { FrameSealer, SEALED_FRAME_BYTES } from "../../../../parent/privval/secret-frame.ts";
 import {
@@ -17,6 +16,7 @@ import {
   encodeAuth,
   encodeEphemeral,
 } from "../../../../parent/privval/secret-handshake.ts";
+import { StreamFault } from "../../../../parent/privval/secured-stream.ts";
 import { ManualTimers, settled } from "../../../fakes/manual-timers.ts";
 import { type SecretSide, SIDE_A, SIDE_B } from "../../../fakes/secret-vectors.ts";
 import { until } from "../../../fakes/until.ts";
