@@ -1,7 +1,7 @@
 // Keys of Tendermint chains and where each of them stands. It must never mix the keys of two
 // chains: a height of one says nothing about the other.
 
-import { type Position, stepOfNumber } from "../../enclave/core/chains/tendermint/position.ts";
+import { type Position, positionOfWire } from "../../enclave/core/chains/tendermint/position.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
@@ -29,24 +29,13 @@ export async function showPositions(
   for (const page of pagesOf(keys)) {
     const shown = await admin.call("consensus.show", { keys: page });
     if (!shown.ok) return shown;
-    const read = readPositions(shown.value);
-    if (!read.ok) return read;
-    states.push(...read.value);
+    states.push(...shown.value.map(keyPositionOf));
   }
   return states.length === keys.length ? ok(states) : err(refusal("KEY_UNKNOWN"));
 }
 
-/** The wire's numbers of steps have one that names none. */
-export function readPositions(
-  answered: readonly ConsensusState[],
-): Result<readonly KeyPosition[], Refusal> {
-  const states: KeyPosition[] = [];
-  for (const { last, ...state } of answered) {
-    const step = last === null ? null : stepOfNumber(last.step);
-    if (step === undefined) return err(refusal("FRAME_MALFORMED"));
-    states.push({ ...state, last: last === null || step === null ? null : { ...last, step } });
-  }
-  return ok(states);
+export function keyPositionOf({ last, ...state }: ConsensusState): KeyPosition {
+  return { ...state, last: last === null ? null : positionOfWire(last) };
 }
 
 /** The keys that the options name, or all of the chain; an error is how the command ends. */

@@ -147,6 +147,8 @@ export class FakeAdmin {
       privval: refuse,
       "consensus.show": refuseFamily,
       "consensus.import": refuseFamily,
+      "consensus.retire": refuseFamily,
+      "consensus.override": refuseFamily,
       drain: refuse,
     };
   }

@@ -1,13 +1,12 @@
 // What a key has signed on a chain, as one watermark: the last step, with its root, and the time
-// that a vote stated. It must never be lowered here, and never take a root from outside: an import
-// says where signing went on, not what was signed (docs/decisions/0005-imports-carry-no-roots.md).
+// that a vote stated. It must never take a root from outside: an import, or an order of the
+// operators, says where signing went on, not what was signed
+// (docs/decisions/0005-imports-carry-no-roots.md).
 
 import { isEqualBytes } from "../../../../shared/bytes/compare.ts";
 import {
   comparePositions,
   type Position,
-  positionAfter,
-  positionBefore,
   ROUND_MAX,
   STEP_NUMBERS,
   stepOfNumber,
@@ -88,18 +87,9 @@ export function raiseTendermintRecord(
   return { last: withoutRoot(imported), reserved };
 }
 
-/** The highest position that may have been signed below a floor. */
-export function maximaBelow(floor: TendermintFloor): ImportedPosition {
-  return positionBefore(floor);
-}
-
-/** The record that states this position and no root, and the floor above it. */
-export function recordOfMaxima(maxima: ImportedPosition): {
-  readonly record: TendermintRecord;
-  readonly floor: TendermintFloor;
-} {
-  if (maxima === null) return { record: { last: null, reserved: null }, floor: NO_FLOOR };
-  return { record: { last: withoutRoot(maxima), reserved: null }, floor: positionAfter(maxima) };
+/** The record that states this position and no root: nothing is signed at or below it. */
+export function recordAt(position: Position): TendermintRecord {
+  return { last: withoutRoot(position), reserved: null };
 }
 
 const LAST_BYTES = 58;

@@ -7,12 +7,11 @@ import {
   encodeTendermintRecord,
   highestFloor,
   type ImportedPosition,
-  maximaBelow,
   maximumOf,
   NO_FLOOR,
   parseTendermintRecord,
   raiseTendermintRecord,
-  recordOfMaxima,
+  recordAt,
   type SignedStep,
   type TendermintRecord,
   unreceipted,
@@ -20,10 +19,8 @@ import {
 } from "../../../../../../enclave/core/chains/tendermint/consensus-record.ts";
 import { tendermintRule } from "../../../../../../enclave/core/chains/tendermint/consensus-rule.ts";
 import {
-  comparePositions,
   HEIGHT_MAX,
   type Position,
-  positionAfter,
   ROUND_MAX,
   type TendermintStep,
 } from "../../../../../../enclave/core/chains/tendermint/position.ts";
@@ -208,28 +205,8 @@ test("the higher of two floors is the later place", () => {
   assert.deepEqual(highestFloor(low, { ...low }), low);
 });
 
-test("below a floor lies the place before it, and below the first one nothing", () => {
-  const rows: readonly (readonly [Position, ImportedPosition])[] = [
-    [NO_FLOOR, null],
-    [at(1n, 0, "proposal"), null],
-    [at(1n, 0, "prevote"), at(1n, 0, "proposal")],
-    [at(7n, 1, "proposal"), at(7n, 0, "precommit")],
-    [at(7n, 0, "proposal"), at(6n, ROUND_MAX, "precommit")],
-  ];
-  for (const [floor, maxima] of rows) assert.deepEqual(maximaBelow(floor), maxima);
-});
-
-test("the record of maxima states them without a root, and its floor is just above", () => {
-  assert.deepEqual(recordOfMaxima(null), { record: EMPTY, floor: NO_FLOOR });
-  for (const maxima of [
-    at(1n, 0, "proposal"),
-    at(7n, 3, "precommit"),
-    at(7n, ROUND_MAX, "precommit"),
-  ]) {
-    const { record, floor } = recordOfMaxima(maxima);
-    assert.deepEqual(record, { reserved: null, last: withoutRoot(maxima) });
-    assert.deepEqual(floor, positionAfter(maxima));
-    assert(comparePositions(floor, maxima) > 0);
-    assert.deepEqual(maximaBelow(floor), maxima);
+test("the record of a place states it without a root", () => {
+  for (const place of [at(1n, 0, "proposal"), at(7n, ROUND_MAX, "precommit")]) {
+    assert.deepEqual(recordAt({ ...place }), { last: withoutRoot(place), reserved: null });
   }
 });
