@@ -9,6 +9,7 @@ import { err, ok, type Result } from "../../shared/result.ts";
 import type { ConsensusState } from "../../shared/wire/consensus-methods.ts";
 import type { ENCLAVE_METHODS, ParamsOf } from "../../shared/wire/methods.ts";
 import {
+  lastWord,
   NO_FLOOR,
   raiseTendermintRecord,
   recordAt,
@@ -18,6 +19,7 @@ import { decideMaxHeight } from "../core/chains/tendermint/consensus-rule.ts";
 import { positionOfWire, wirePositionOf } from "../core/chains/tendermint/position.ts";
 import type { TendermintManifest } from "../core/manifest.ts";
 import type { Nsm, StateStore } from "../core/ports.ts";
+import type { ClaimRecorder } from "./claim-recorder.ts";
 import { overrideAccount } from "./override-act.ts";
 import { raiseAccounts, raiseReasonOf } from "./record-act.ts";
 import { type Retired, retireAccounts } from "./retire-act.ts";
@@ -28,6 +30,7 @@ type Params<M extends keyof typeof ENCLAVE_METHODS> = ParamsOf<(typeof ENCLAVE_M
 export type ConsensusActParts = {
   readonly manifest: Pick<TendermintManifest, "override">;
   readonly accounts: TendermintAccounts;
+  readonly recorder: Pick<ClaimRecorder, "close" | "override">;
   readonly store: Pick<StateStore, "verify">;
   readonly nsm: Pick<Nsm, "attest">;
   readonly bootId: Uint8Array;
@@ -76,8 +79,9 @@ export function retireConsensusKeys(
   return retireAccounts(
     parts,
     {
+      settle: (account) => parts.recorder.close(account),
       // Without a record nothing is known: there is no floor by time that would make up for it.
-      lastRecord: (_account, record) => record,
+      lastRecord: (_account, record) => (record === null ? null : lastWord(record)),
       encodeProof: ({ scope, publicKey }, { record, seq, head }, bootId) =>
         encodeConsensusRetirement({
           scope,
@@ -110,6 +114,7 @@ export function overridePosition(
         // The record alone forbids what lies at or below it: there is no floor to be lowered.
         return ok({ record: recordAt(position), floor: NO_FLOOR, heights });
       },
+      apply: (account, write) => parts.recorder.override(account, write),
       show: consensusStateOf,
     },
     signed,

@@ -35,6 +35,11 @@ export type Orders<R, C, F, P, S, O extends OrderHead> = {
     account: KeyAccount<R, C, F, P>,
     timeMs: number,
   ) => Result<Lowered<R, F>, Refusal>;
+  /** Runs the write, when nothing that is signed meanwhile could escape it. */
+  readonly apply: (
+    account: KeyAccount<R, C, F, P>,
+    write: () => Promise<Result<null, Refusal>>,
+  ) => Promise<Result<null, Refusal>>;
   readonly show: Show<R, C, F, P, S>;
 };
 
@@ -58,7 +63,9 @@ export async function overrideAccount<R, C, F, P, S, O extends OrderHead>(
   const { record, floor, heights } = lowered.value;
   const receipt: Receipt = { kind: "override", heights, signingRoot: order.digest, timeMs };
   const before = account.floor;
-  const done = await account.ledger.override(account, receipt, record, order.seq);
+  const done = await orders.apply(account, () =>
+    account.ledger.override(account, receipt, record, order.seq),
+  );
   if (!done.ok) return done;
   // Loaded again meanwhile: its new floor is not the one that the order knew of.
   if (account.floor !== before) return err(refusal("STATE_CONFLICT"));

@@ -21,6 +21,8 @@ export type RetireParts<R, C, F, P> = {
 
 /** What a family of chains says of its tombstones. */
 export type Tombstones<R, C, F, P, S> = {
+  /** Before the tombstone: what was signed, and is not written yet. */
+  readonly settle: (account: KeyAccount<R, C, F, P>) => Promise<void>;
   /**
    * The key's last record, at or above `record` (null: there is none): it forbids all that this
    * signer may have signed. Null when that is not known.
@@ -45,6 +47,7 @@ export async function retireAccounts<R, C, F, P, S>(
   if (found.length !== keys.length) return err(refusal("KEY_UNKNOWN"));
   const timeMs = parts.nowMs();
   if (timeMs === null) return err(refusal("TIME_STALE"));
+  await Promise.all(found.map(tombstones.settle));
   const acts = found.map((account) =>
     account.ledger.amend(account, receiptOf("retire", timeMs), (record) => {
       const last = tombstones.lastRecord(account, record);

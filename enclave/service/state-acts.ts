@@ -77,6 +77,7 @@ export function retireKeys(
   return retireAccounts(
     parts,
     {
+      settle: () => Promise.resolve(),
       // The floor makes up for what an absent record, or an old one, does not say.
       lastRecord: (account, record) => withFloor(account, record ?? ethereumRule.empty),
       encodeProof: ({ scope, publicKey }, { record, seq, head }, bootId) =>
@@ -113,6 +114,7 @@ export function overrideRecord(
         const heights = [blockSlot, source, target].filter((height) => height !== null);
         return ok({ ...recordOfMaxima(maxima), heights });
       },
+      apply: (_account, write) => write(),
       show: stateOf,
     },
     signed,

@@ -109,8 +109,15 @@ export class TendermintService implements ChainService {
   get #acts(): ConsensusActParts {
     invariant(this.#store !== null, "what is changed is so after the state is open");
     const { nsm, bootId } = this.#parts;
-    const parts = { manifest: this.#manifest, accounts: this.#accounts, store: this.#store };
-    return { ...parts, nsm, bootId, nowMs: this.#nowMs };
+    return {
+      manifest: this.#manifest,
+      accounts: this.#accounts,
+      recorder: this.#recorder,
+      store: this.#store,
+      nsm,
+      bootId,
+      nowMs: this.#nowMs,
+    };
   }
 
   async #override(

@@ -64,11 +64,13 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
     `${SERVICE}/consensus-acts.test.ts`,
     `${SERVICE}/consensus-retire.test.ts`,
     `${SERVICE}/consensus-override.test.ts`,
+    `${SERVICE}/reserved-acts.test.ts`,
     `${SERVICE}/privval-faults.test.ts`,
   ],
   "enclave/service/retire-act.ts": [
     `${SERVICE}/retire-acts.test.ts`,
     `${SERVICE}/consensus-retire.test.ts`,
+    `${SERVICE}/reserved-acts.test.ts`,
     `${SERVICE}/state-acts.test.ts`,
   ],
   "enclave/service/override-act.ts": [

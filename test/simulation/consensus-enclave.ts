@@ -99,6 +99,7 @@ export class ConsensusEnclave extends EnclaveLife<
   get #actParts(): ConsensusActParts {
     return {
       manifest: consensusManifest,
+      recorder: this.#recorder,
       accounts: this.accounts,
       store: this.store,
       nsm: { attest: () => Promise.resolve(ok(new Uint8Array(1))) },

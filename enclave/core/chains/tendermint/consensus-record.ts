@@ -71,6 +71,17 @@ export function maximumOf({ last, reserved }: TendermintRecord): ImportedPositio
   return last !== null && comparePositions(last, end) > 0 ? last : end;
 }
 
+/**
+ * The record with nothing reserved: it forbids everything that may have been signed. For a key that
+ * signs nothing more.
+ */
+export function lastWord(record: TendermintRecord): TendermintRecord {
+  const { last, reserved } = record;
+  const maximum = maximumOf(record);
+  if (reserved === null || maximum === null) return record;
+  return { last: maximum === last ? last : withoutRoot(maximum), reserved: null };
+}
+
 /** What the store does not state, at least not as its own write left it. */
 export function unreceipted(signed: SignedStep): SignedStep {
   return signed.root === null ? signed : { ...signed, isUnreceipted: true };

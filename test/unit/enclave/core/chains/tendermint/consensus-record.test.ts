@@ -7,6 +7,7 @@ import {
   encodeTendermintRecord,
   highestFloor,
   type ImportedPosition,
+  lastWord,
   maximumOf,
   NO_FLOOR,
   parseTendermintRecord,
@@ -143,6 +144,23 @@ test("the last place that may have been signed is the end of what is reserved, o
   assert.deepEqual(maximumOf({ last: null, reserved }), end);
   assert.deepEqual(maximumOf({ last: SIGNED, reserved }), end);
   assert.deepEqual(maximumOf({ last: above, reserved }), above);
+});
+
+test("the last word of a record has nothing reserved, and is at the end of what was", () => {
+  const reserved = { height: 105n, holder: new Uint8Array(16).fill(1) };
+  const end = withoutRoot(at(105n, ROUND_MAX, "precommit"));
+  const above = { ...SIGNED, height: 106n };
+  const rows: readonly (readonly [TendermintRecord, SignedStep | null])[] = [
+    [EMPTY, null],
+    [{ last: SIGNED, reserved: null }, SIGNED],
+    [{ last: null, reserved }, end],
+    [{ last: SIGNED, reserved }, end],
+    [{ last: above, reserved }, above],
+  ];
+  for (const [record, last] of rows) {
+    assert.deepEqual(lastWord(record), { last, reserved: null });
+    assert(tendermintRule.isSuccessor(record, lastWord(record)));
+  }
 });
 
 test("an import raises what is below it, forgets what was signed there, and lowers nothing", () => {
