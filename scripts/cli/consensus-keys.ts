@@ -1,7 +1,12 @@
 // Keys of Tendermint chains and where each of them stands. It must never mix the keys of two
 // chains: a height of one says nothing about the other.
 
-import { type Position, positionOfWire } from "../../enclave/core/chains/tendermint/position.ts";
+import {
+  comparePositions,
+  type Position,
+  positionOfWire,
+  ROUND_MAX,
+} from "../../enclave/core/chains/tendermint/position.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
@@ -36,6 +41,13 @@ export async function showPositions(
 
 export function keyPositionOf({ last, ...state }: ConsensusState): KeyPosition {
   return { ...state, last: last === null ? null : positionOfWire(last) };
+}
+
+/** The last place that may have been signed: what is reserved is signed without a record. */
+export function reachOf({ last, reserved }: KeyPosition): Position | null {
+  if (reserved === null) return last;
+  const end = { height: reserved, round: ROUND_MAX, step: "precommit" } as const;
+  return last !== null && comparePositions(last, end) > 0 ? last : end;
 }
 
 /** The keys that the options name, or all of the chain; an error is how the command ends. */

@@ -15,7 +15,7 @@ import { err, ok, type Result } from "../../shared/result.ts";
 import type { WirePosition } from "../../shared/wire/position-field.ts";
 import type { Admin } from "./admin.ts";
 import type { Ending } from "./chain-family.ts";
-import { type KeyPosition, keyPositionOf, onlyKeyOfChain } from "./consensus-keys.ts";
+import { type KeyPosition, keyPositionOf, onlyKeyOfChain, reachOf } from "./consensus-keys.ts";
 import { consensusView } from "./consensus-text.ts";
 import type { Tombstones } from "./retire-keys.ts";
 import { statedOfConsensus } from "./retirement-proof.ts";
@@ -61,7 +61,8 @@ export async function consensusTombstones(
         isSameLast(last, state.last);
       return isSame ? statedOfConsensus(said.value, chainId) : null;
     },
-    encodeExport: ([state]) => encodeSignerState({ format, position: state?.last ?? null }),
+    encodeExport: ([state]) =>
+      encodeSignerState({ format, position: state === undefined ? null : reachOf(state) }),
     view: consensusView,
   });
 }

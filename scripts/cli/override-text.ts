@@ -42,6 +42,7 @@ function replacementText(named: NamedOrder): readonly string[] {
       return [
         `in version ${seq}, of chain ${named.chainId},`,
         `is replaced by: last signed at ${stepText(positionOfWire(last))} (height/round/step).`,
+        "Heights that a signer has reserved are free for others then: it must have ended for good.",
       ];
     }
   }
