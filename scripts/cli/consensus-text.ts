@@ -1,6 +1,6 @@
 // How records of Tendermint chains are shown, as text for people and as JSON for programs. It must
-// never show a key that was retired, or that has no record, like one that signs, nor a last place as
-// all that may have been signed where heights are reserved.
+// never show a key that was retired, or that has no record, like one that signs, nor a last place
+// as all that may have been signed where heights are reserved.
 
 import type { Position } from "../../enclave/core/chains/tendermint/position.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";

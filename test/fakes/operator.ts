@@ -12,7 +12,7 @@ export class Operator {
 
   /** As the command line reads it. */
   pem(): string {
-    return this.#pair.privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+    return this.#pair.privateKey.export({ format: "pem", type: "pkcs8" });
   }
 
   sign(order: Uint8Array) {

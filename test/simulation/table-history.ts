@@ -27,9 +27,8 @@ export type Wish = {
   /** Every enclave has a table of its own. */
   readonly isSplit?: boolean;
   readonly breakStore?: (store: StateStore) => StateStore;
-  /** Of operators' acts, among all that may happen. */
+  /** Of operators' acts, and of tombstones, among all that may happen. */
   readonly amendWeight?: number;
-  /** Of retirements: a key that is retired tells nothing more. */
   readonly retireWeight?: number;
 };
 

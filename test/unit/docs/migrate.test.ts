@@ -46,12 +46,12 @@ for (const [name, callCounts, parse] of PARSERS) {
 
 /** What these pages use of the two actions. */
 const IMPORT = { options: ["dry-run", "chain", "format"], needsFile: true };
-const EXPORT = { options: ["chain", "format"], needsFile: true };
+const RETIRE = { options: ["key", "chain", "format", "proof", "export"], needsFile: false };
 
-test("the pages on moving take a state over in its own format, and back, for a chain", () => {
+test("the pages on moving take a state over in its own format, and retire it to go back, for a chain", () => {
   const taken = PAGES.flatMap((page) => [
     ...callsOf(page, "state import").map((args) => parseStateOptions("import", IMPORT, args)),
-    ...callsOf(page, "state export").map((args) => parseStateOptions("export", EXPORT, args)),
+    ...callsOf(page, "state retire").map((args) => parseStateOptions("retire", RETIRE, args)),
   ]);
   assert.deepEqual(
     taken.map((options) => options.ok && [options.value.format, options.value.chain]),
