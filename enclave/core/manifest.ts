@@ -79,8 +79,9 @@ function readManifest(value: unknown): Manifest {
     const part = readEthereumPart(member(top, "ethereum"), member(top, "groups"));
     return { family: "ethereum", ...common, ...part };
   }
-  // What this family can't do must not stand in the file as if it could.
-  for (const other of ["ethereum", "groups", "override", "predecessors"]) {
+  // What this family can't do must not stand in the file as if it could: without a floor by time
+  // there is nothing that a hand-over could spare.
+  for (const other of ["ethereum", "groups", "predecessors"]) {
     if (member(top, other) !== undefined) throw new JsonMismatch(other);
   }
   return { family: "tendermint", ...common, ...readTendermintPart(tendermint, common.state) };

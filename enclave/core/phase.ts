@@ -37,6 +37,8 @@ export const ALLOWED: Readonly<Record<Phase, ReadonlySet<EnclaveMethod>>> = {
     "privval",
     "consensus.show",
     "consensus.import",
+    "consensus.retire",
+    "consensus.override",
     "drain",
   ]),
   /** What is in flight is finished; nothing new is signed, ever. A successor may take the state. */

@@ -151,6 +151,10 @@ export class Accounts<R, C, F, P> {
     this.#pool = pool;
   }
 
+  get rule(): Rule<R, C, F> {
+    return this.#family.rule;
+  }
+
   get recordCount(): number {
     let count = 0;
     for (const { entry } of this.#byKey.values()) if (entry.durable !== null) count += 1;

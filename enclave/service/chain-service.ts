@@ -23,7 +23,9 @@ export type ChainMethod =
   | "state.override"
   | "privval"
   | "consensus.show"
-  | "consensus.import";
+  | "consensus.import"
+  | "consensus.retire"
+  | "consensus.override";
 
 type StatusAnswer = AnswerOf<(typeof ENCLAVE_METHODS)["status"]>;
 export type ChainStatus = Pick<

@@ -45,6 +45,19 @@ export class ClaimRecorder {
     await Promise.all([...this.#reservations.values()].map((held) => held.giveBack()));
   }
 
+  /** Before a key is retired: what it signed is written, and from now on it signs nothing. */
+  async close(account: TendermintAccount): Promise<void> {
+    await this.#reservations.get(account)?.giveBack();
+  }
+
+  /** Has an order of the operators on the key's record written (`KeyReservation.override`). */
+  override(
+    account: TendermintAccount,
+    write: () => Promise<Result<null, Refusal>>,
+  ): Promise<Result<null, Refusal>> {
+    return this.#reservations.get(account)?.override(write) ?? write();
+  }
+
   #reservationOf(account: TendermintAccount): KeyReservation | null {
     const { reservedCount } = account.policy;
     if (reservedCount === null) return null;

@@ -95,6 +95,28 @@ export class KeyReservation {
     await this.#writePage("giveback", (record, signed) => giveBack(this.#held, record, signed));
   }
 
+  /**
+   * Has an order of the operators written, which may lower the record and free what is reserved.
+   * Meanwhile nothing is signed, and afterwards what the order says holds. When its outcome is
+   * unknown nothing is signed any more: others may go on below what is reserved here.
+   */
+  async override(write: () => Promise<Result<null, Refusal>>): Promise<Result<null, Refusal>> {
+    const { entry } = this.#account;
+    const isQuiet = this.#unwritten.length === 0 && this.#writing === null;
+    // Something was signed that the order does not know of, or an earlier one may still be written.
+    if (!isQuiet || this.#held.isClosed) return err(refusal("STATE_CONFLICT"));
+    const before = entry.raised;
+    this.#held = { ...this.#held, isClosed: true };
+    const written = await write();
+    if (written.ok) {
+      this.#next = null;
+      this.#held = { ...this.#held, last: null, isClosed: false };
+    } else if (entry.raised === before || !entry.isStale) {
+      this.#held = { ...this.#held, isClosed: false };
+    }
+    return written;
+  }
+
   #decide(claim: TendermintClaim, root: Uint8Array): HeldVerdict {
     const { entry, floor } = this.#account;
     const { fault, durable, raised } = entry;

@@ -120,6 +120,14 @@ class Service {
         "consensus.import",
         (methods) => methods["consensus.import"],
       ),
+      "consensus.retire": this.#ofChain(
+        "consensus.retire",
+        (methods) => methods["consensus.retire"],
+      ),
+      "consensus.override": this.#ofChain(
+        "consensus.override",
+        (methods) => methods["consensus.override"],
+      ),
       drain: () => this.#gate("drain", () => this.#drain()),
     };
   }

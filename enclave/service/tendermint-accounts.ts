@@ -12,7 +12,7 @@ import {
 } from "../core/chains/tendermint/consensus-record.ts";
 import { type TendermintClaim, tendermintRule } from "../core/chains/tendermint/consensus-rule.ts";
 import type { TendermintChain } from "../core/chains/tendermint/manifest-part.ts";
-import { STEP_NUMBERS } from "../core/chains/tendermint/position.ts";
+import { wirePositionOf } from "../core/chains/tendermint/position.ts";
 import type { PublicKeyType } from "../core/chains/tendermint/privval-answer.ts";
 import type { TendermintManifest } from "../core/manifest.ts";
 import { NO_HEAD } from "../state/record-codec.ts";
@@ -72,10 +72,7 @@ export function consensusStateOf(
     isRetired: account.isRetired,
     seq: durable?.seq ?? 0,
     head: durable?.head ?? NO_HEAD,
-    last:
-      last === null
-        ? null
-        : { height: last.height, round: last.round, step: STEP_NUMBERS[last.step] },
+    last: last === null ? null : wirePositionOf(last),
     root: last?.root ?? null,
     reserved: record?.reserved?.height ?? null,
   };

@@ -6,14 +6,18 @@ import { type Refusal, refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import { NO_FLOOR, type TendermintFloor } from "../core/chains/tendermint/consensus-record.ts";
-import { tendermintRule } from "../core/chains/tendermint/consensus-rule.ts";
 import type { TendermintManifest } from "../core/manifest.ts";
 import type { StateStore } from "../core/ports.ts";
 import type { OpenedBundle } from "../keys/bundle.ts";
 import type { Keyring } from "../keys/keyring.ts";
-import type { ChainParts, ChainService, ChainStatus } from "./chain-service.ts";
+import type { ChainParts, ChainService, ChainStatus, EnclaveHandlers } from "./chain-service.ts";
 import { ClaimRecorder } from "./claim-recorder.ts";
-import { raisePositions } from "./consensus-acts.ts";
+import {
+  type ConsensusActParts,
+  overridePosition,
+  raisePositions,
+  retireConsensusKeys,
+} from "./consensus-acts.ts";
 import { answerPrivval } from "./privval.ts";
 import { createFirstRecords } from "./record-act.ts";
 import {
@@ -30,6 +34,7 @@ export class TendermintService implements ChainService {
   readonly #recorder: ClaimRecorder;
   readonly #unboundSignatures = new UnboundSignatures();
   #store: StateStore | null = null;
+  #overrideCount = 0;
 
   constructor(manifest: TendermintManifest, parts: ChainParts) {
     this.#manifest = manifest;
@@ -57,13 +62,14 @@ export class TendermintService implements ChainService {
       return answerPrivval(parts, params);
     },
     "state.init": async ({ keys }) => {
-      const { empty } = tendermintRule;
-      const created = await createFirstRecords({ ...this.#acts, empty }, keys);
+      const created = await createFirstRecords(this.#acts, keys);
       return created.ok ? ok({ createdCount: created.value }) : created;
     },
     "consensus.show": ({ keys }) =>
       ok(this.#accounts.findAll(keys).map((account) => consensusStateOf(account))),
     "consensus.import": (params) => raisePositions(this.#acts, params),
+    "consensus.retire": (params) => retireConsensusKeys(this.#acts, params),
+    "consensus.override": (params) => this.#override(params),
   };
 
   status(): ChainStatus {
@@ -72,7 +78,7 @@ export class TendermintService implements ChainService {
       chainIds: this.#manifest.chains.map(({ chainId }) => chainId),
       floor: null,
       highWatermark: null,
-      overrideCount: 0,
+      overrideCount: this.#overrideCount,
     };
   }
 
@@ -107,9 +113,26 @@ export class TendermintService implements ChainService {
 
   readonly #nowMs = (): number | null => this.#parts.time.nowMs();
 
-  get #acts() {
+  get #acts(): ConsensusActParts {
     invariant(this.#store !== null, "what is changed is so after the state is open");
-    return { accounts: this.#accounts, store: this.#store, nowMs: this.#nowMs };
+    const { nsm, bootId } = this.#parts;
+    return {
+      manifest: this.#manifest,
+      accounts: this.#accounts,
+      recorder: this.#recorder,
+      store: this.#store,
+      nsm,
+      bootId,
+      nowMs: this.#nowMs,
+    };
+  }
+
+  async #override(
+    params: Parameters<EnclaveHandlers["consensus.override"]>[0],
+  ): ReturnType<typeof overridePosition> {
+    const done = await overridePosition(this.#acts, params);
+    if (done.ok) this.#overrideCount += 1;
+    return done;
   }
 }
 

@@ -7,6 +7,7 @@ import type { Address } from "../../shared/address.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { ADMIN_DEADLINE_MS, LINK_COUNT_MAX } from "../../shared/limits.ts";
 import { ok } from "../../shared/result.ts";
+import type { ConsensusState } from "../../shared/wire/consensus-methods.ts";
 import { Answerer, type Handlers } from "../../shared/wire/link.ts";
 import { ENCLAVE_METHODS, type EthereumState, PARENT_METHODS } from "../../shared/wire/methods.ts";
 import { listenOn } from "../platform/socket.ts";
@@ -26,6 +27,8 @@ const ADMIN_METHODS = {
   "state.override": ENCLAVE_METHODS["state.override"],
   "consensus.show": ENCLAVE_METHODS["consensus.show"],
   "consensus.import": ENCLAVE_METHODS["consensus.import"],
+  "consensus.retire": ENCLAVE_METHODS["consensus.retire"],
+  "consensus.override": ENCLAVE_METHODS["consensus.override"],
   ...PARENT_METHODS,
 } as const;
 
@@ -45,6 +48,9 @@ export async function startAdmin(
 ): Promise<Admin> {
   const call: EnclaveLink["call"] = (name, params, deadlineMs) =>
     active.present.link.call(name, params, deadlineMs);
+  const logRetired = (fields: LogFields) => log.info("state.retired", fields);
+  // At error level: what was lowered is to wake somebody.
+  const logOverridden = (fields: LogFields) => log.error("state.overridden", fields);
   const handlers: Handlers<typeof ADMIN_METHODS> = {
     status: (params) => call("status", params, ADMIN_DEADLINE_MS),
     "keys.list": (params) => call("keys.list", params, ADMIN_DEADLINE_MS),
@@ -55,14 +61,22 @@ export async function startAdmin(
     "consensus.import": (params) => call("consensus.import", params, ADMIN_DEADLINE_MS),
     "state.retire": async (params) => {
       const retired = await call("state.retire", params, ADMIN_DEADLINE_MS);
-      if (!retired.ok) return retired;
-      for (const { state } of retired.value) log.info("state.retired", fieldsOf(state));
+      if (retired.ok) for (const { state } of retired.value) logRetired(fieldsOf(state));
+      return retired;
+    },
+    "consensus.retire": async (params) => {
+      const retired = await call("consensus.retire", params, ADMIN_DEADLINE_MS);
+      if (retired.ok) for (const { state } of retired.value) logRetired(placeFieldsOf(state));
       return retired;
     },
     "state.override": async (params) => {
       const overridden = await call("state.override", params, ADMIN_DEADLINE_MS);
-      // At error level: a floor that was lowered is to wake somebody.
-      if (overridden.ok) log.error("state.overridden", fieldsOf(overridden.value));
+      if (overridden.ok) logOverridden(fieldsOf(overridden.value));
+      return overridden;
+    },
+    "consensus.override": async (params) => {
+      const overridden = await call("consensus.override", params, ADMIN_DEADLINE_MS);
+      if (overridden.ok) logOverridden(placeFieldsOf(overridden.value));
       return overridden;
     },
     "receipts.read": ({ after }) => store.receiptsAfter(after),
@@ -100,4 +114,11 @@ function fieldsOf({ key, blockSlot, target }: EthereumState): LogFields {
     ...(blockSlot === null ? {} : { slot: blockSlot.toString() }),
     ...(target === null ? {} : { epoch: target.toString() }),
   };
+}
+
+function placeFieldsOf({ key, chainId, last }: ConsensusState): LogFields {
+  const fields = { key: encodePrefixedHex(key), chain: chainId };
+  return last === null
+    ? fields
+    : { ...fields, position: `${last.height}/${last.round}/${last.step}` };
 }

@@ -7,7 +7,7 @@ import { refusal } from "../../shared/errors.ts";
 import { err, ok } from "../../shared/result.ts";
 import type { Admin } from "./admin.ts";
 import type { Ending } from "./chain-family.ts";
-import { onlyKeyOfChain } from "./consensus-keys.ts";
+import { onlyKeyOfChain, reachOf } from "./consensus-keys.ts";
 import { consensusView, positionJson } from "./consensus-text.ts";
 import { encodeSignerState, STATE_FORMATS } from "./signer-state.ts";
 import { noteIsSigning, writeExport } from "./state-file.ts";
@@ -26,7 +26,8 @@ export async function exportSignerState(
   }
   const chosen = await onlyKeyOfChain(admin, chainIds, options);
   if (!chosen.ok) return chosen.error;
-  const { key, chainId, hasRecord, isRetired, last } = chosen.value;
+  const { key, chainId, hasRecord, isRetired } = chosen.value;
+  const last = reachOf(chosen.value);
   if (!hasRecord) return err(refusal("STATE_MISSING"));
   if (!(await writeExport(file, encodeSignerState({ format, position: last })))) return ok(1);
   if (!isRetired) noteIsSigning();

@@ -1,9 +1,14 @@
 // Keys of Tendermint chains and where each of them stands. It must never mix the keys of two
 // chains: a height of one says nothing about the other.
 
-import { type Position, stepOfNumber } from "../../enclave/core/chains/tendermint/position.ts";
+import {
+  comparePositions,
+  type Position,
+  positionOfWire,
+} from "../../enclave/core/chains/tendermint/position.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
+import { ROUND_MAX } from "../../shared/limits.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
 import type { ConsensusState } from "../../shared/wire/consensus-methods.ts";
 import type { Admin } from "./admin.ts";
@@ -29,24 +34,20 @@ export async function showPositions(
   for (const page of pagesOf(keys)) {
     const shown = await admin.call("consensus.show", { keys: page });
     if (!shown.ok) return shown;
-    const read = readPositions(shown.value);
-    if (!read.ok) return read;
-    states.push(...read.value);
+    states.push(...shown.value.map(keyPositionOf));
   }
   return states.length === keys.length ? ok(states) : err(refusal("KEY_UNKNOWN"));
 }
 
-/** The wire's numbers of steps have one that names none. */
-export function readPositions(
-  answered: readonly ConsensusState[],
-): Result<readonly KeyPosition[], Refusal> {
-  const states: KeyPosition[] = [];
-  for (const { last, ...state } of answered) {
-    const step = last === null ? null : stepOfNumber(last.step);
-    if (step === undefined) return err(refusal("FRAME_MALFORMED"));
-    states.push({ ...state, last: last === null || step === null ? null : { ...last, step } });
-  }
-  return ok(states);
+export function keyPositionOf({ last, ...state }: ConsensusState): KeyPosition {
+  return { ...state, last: last === null ? null : positionOfWire(last) };
+}
+
+/** The last place that may have been signed: what is reserved is signed without a record. */
+export function reachOf({ last, reserved }: KeyPosition): Position | null {
+  if (reserved === null) return last;
+  const end = { height: reserved, round: ROUND_MAX, step: "precommit" } as const;
+  return last !== null && comparePositions(last, end) > 0 ? last : end;
 }
 
 /** The keys that the options name, or all of the chain; an error is how the command ends. */

@@ -5,7 +5,7 @@
 import {
   comparePositions,
   type Position,
-  STEP_NUMBERS,
+  wirePositionOf,
 } from "../../enclave/core/chains/tendermint/position.ts";
 import { encodeHex, encodePrefixedHex } from "../../shared/bytes/hex.ts";
 import type { Refusal } from "../../shared/errors.ts";
@@ -15,7 +15,7 @@ import type { Admin } from "./admin.ts";
 import { pagesOf } from "./admin-keys.ts";
 import type { Ending } from "./chain-family.ts";
 import { isConfirmedByWord } from "./confirmation.ts";
-import { type KeyPosition, readPositions } from "./consensus-keys.ts";
+import { type KeyPosition, keyPositionOf } from "./consensus-keys.ts";
 import { consensusView, stepText } from "./consensus-text.ts";
 import { type ImportKind, type ImportLine, reportImport } from "./import-report.ts";
 import type { StateOptions } from "./state-options.ts";
@@ -78,8 +78,7 @@ async function raisePage(
 ): Promise<Result<readonly ImportLine<KeyPosition>[], Refusal>> {
   const [first] = page;
   if (first === undefined) return ok([]);
-  const { height, round } = position;
-  const last = { height, round, step: STEP_NUMBERS[position.step] };
+  const last = wirePositionOf(position);
   const answer = await admin.call("consensus.import", {
     chainId: first.chainId,
     floors: page.map(({ key }) => ({ key, last })),
@@ -87,9 +86,8 @@ async function raisePage(
     reason: RAISE_REASONS[reason],
   });
   if (!answer.ok) return answer;
-  const read = readPositions(answer.value);
-  if (!read.ok) return read;
-  const afterByKey = new Map(read.value.map((state) => [encodeHex(state.key), state]));
+  const states = answer.value.map(keyPositionOf);
+  const afterByKey = new Map(states.map((state) => [encodeHex(state.key), state]));
   return ok(page.map((before) => lineOf(before, afterByKey.get(encodeHex(before.key)), position)));
 }
 

@@ -1,5 +1,6 @@
 // How records of Tendermint chains are shown, as text for people and as JSON for programs. It must
-// never show a key that was retired, or that has no record, like one that signs.
+// never show a key that was retired, or that has no record, like one that signs, nor a last place
+// as all that may have been signed where heights are reserved.
 
 import type { Position } from "../../enclave/core/chains/tendermint/position.ts";
 import { encodePrefixedHex } from "../../shared/bytes/hex.ts";
@@ -16,13 +17,16 @@ export const consensusView: StateView<KeyPosition> = {
     seq: state.seq,
     head: encodePrefixedHex(state.head),
     ...positionJson(state.last),
+    reserved: state.reserved?.toString() ?? null,
     root: state.root === null ? null : encodePrefixedHex(state.root),
   }),
 };
 
-export function positionText({ hasRecord, isRetired, last }: KeyPosition): string {
+export function positionText({ hasRecord, isRetired, last, reserved }: KeyPosition): string {
   if (!hasRecord) return "no record";
-  return `${isRetired ? "retired, " : ""}${last === null ? "nothing signed" : stepText(last)}`;
+  const ahead = reserved === null ? "" : `, reserved up to ${reserved}`;
+  const signed = last === null ? "nothing signed" : stepText(last);
+  return `${isRetired ? "retired, " : ""}${signed}${ahead}`;
 }
 
 export function stepText({ height, round, step }: Position): string {

@@ -1,5 +1,5 @@
-// The height, round and step of `redoubt state floor`, as an operator writes them. It must never
-// guess a part that was left out: a height alone means all of that height.
+// The height, round and step of `redoubt state floor` and `override`, as an operator writes them.
+// It must never guess a part that was left out: a height alone means all of that height.
 
 import {
   isHeight,

@@ -3,18 +3,12 @@
 // document's, nor keep silent about an image that was not compared.
 
 import { MANIFEST_PCR_INDEX } from "../../shared/attestation/pcr.ts";
-import { parseRetirement } from "../../shared/attestation/retirement.ts";
 import { verifyAttestation } from "../../shared/attestation/verify.ts";
 import { encodeUtc } from "../../shared/bytes/utc.ts";
 import type { ErrorCode } from "../../shared/errors.ts";
 import { readSourceFile } from "./attestation-source.ts";
 import type { ExitCode } from "./command.ts";
-import {
-  isSameStatement,
-  parseProofs,
-  type RetirementProof,
-  statedOf,
-} from "./retirement-proof.ts";
+import { isStated, parseProofs, type RetirementProof } from "./retirement-proof.ts";
 import type { StateOptions } from "./state-options.ts";
 import { note, print, printJson } from "./state-text.ts";
 import { readRoot } from "./verify.ts";
@@ -72,9 +66,7 @@ function judge(proof: RetirementProof, rootDer: Uint8Array, pcrs: Pcrs): Verdict
   });
   if (!verified.ok) return { proof, code: verified.error.code, timestampMs: null };
   const { userData, timestampMs } = verified.value;
-  const retirement = userData === null ? null : parseRetirement(userData);
-  const isSame =
-    retirement !== null && retirement.ok && isSameStatement(statedOf(retirement.value), proof);
+  const isSame = userData !== null && isStated(userData, proof);
   return { proof, code: isSame ? null : "ATTEST_USER_DATA", timestampMs };
 }
 
@@ -87,9 +79,16 @@ function omissionsOf(pcrs: Pcrs): readonly string[] {
 
 function textOf({ proof, code, timestampMs }: Verdict): string {
   if (code !== null || timestampMs === null) return `${proof.key} FAIL (${code ?? ""})`;
+  return `${proof.key} ok: retired at ${encodeUtc(timestampMs)}, ${lastText(proof)}`;
+}
+
+function lastText(proof: RetirementProof): string {
+  if ("chainId" in proof) {
+    const { chainId, height, round, step } = proof;
+    return `${chainId} ${height === null ? "nothing signed" : `${height}/${round}/${step}`}`;
+  }
   const { blockSlot, source, target } = proof;
-  const heights = `slot ${blockSlot ?? "-"} source ${source ?? "-"} target ${target ?? "-"}`;
-  return `${proof.key} ok: retired at ${encodeUtc(timestampMs)}, ${heights}`;
+  return `slot ${blockSlot ?? "-"} source ${source ?? "-"} target ${target ?? "-"}`;
 }
 
 function jsonOf({ proof, code, timestampMs }: Verdict) {

@@ -6,16 +6,11 @@ import { ok, type Result } from "../../shared/result.ts";
 import { type Admin, describeRefusal, openAdmin } from "./admin.ts";
 import { pagesOf } from "./admin-keys.ts";
 import type { Command, ExitCode } from "./command.ts";
+import { checkDraft, draftOverride } from "./override-draft.ts";
 import { chosenKeys } from "./state-choice.ts";
 import { checkFloor, raiseFloor } from "./state-floor.ts";
 import { type ActionSyntax, parseStateOptions, type StateOptions } from "./state-options.ts";
-import {
-  applyOverride,
-  checkDraft,
-  checkSign,
-  draftOverride,
-  signOverride,
-} from "./state-override.ts";
+import { applyOverride, checkSign, signOverride } from "./state-override.ts";
 import { checkProofs } from "./state-proof.ts";
 import { checkRetire, retire } from "./state-retire.ts";
 import { show } from "./state-show.ts";
@@ -38,9 +33,13 @@ const USAGE = `redoubt state: the slashing protection records of the enclave's k
                       [--dry-run] [--yes]     the same for a Tendermint chain; H alone: all of H
   redoubt state retire --key KEY... --proof FILE --export FILE [--yes]
                                               end a key for ever; write the proof, and EIP-3076
+  redoubt state retire --key KEY --proof FILE --export FILE --format F [--chain ID] [--yes]
+                                              the same for a Tendermint chain, with a state file
   redoubt state proof FILE [--root PEM] [--release FILE] [--pcr N=HEX] [--manifest FILE]
                                               check such proofs, offline
   redoubt state override draft --key KEY [--slot N] [--source E --target E]
+                               --valid-minutes M --out ORDER.json
+  redoubt state override draft --key KEY --height H [--round R --step NAME]
                                --valid-minutes M --out ORDER.json
   redoubt state override sign ORDER.json --operator-key PEM [--yes]
   redoubt state override apply ORDER.json     lower a floor, by order of several operators
@@ -59,8 +58,8 @@ A retired key never signs again, whatever happens. An order may lower a floor, o
 the enclave that it was drafted in: what was signed above it before can then be contradicted
 (docs/operations.md).
 
-For Tendermint chains there are init, show, import, export and floor. A height that is more than
-10,000,000 above a key's record has to be confirmed.
+For Tendermint chains a height that is more than 10,000,000 above a key's record has to be
+confirmed.
 
 Examples
   redoubt state import slashing-protection.json --dry-run
@@ -102,7 +101,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     run: raiseFloor,
   },
   retire: {
-    options: ["key", "proof", "export", "yes"],
+    options: ["key", "chain", "format", "proof", "export", "yes"],
     needsFile: false,
     check: checkRetire,
     run: retire,
@@ -113,7 +112,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
     runOffline: checkProofs,
   },
   "override draft": {
-    options: ["key", "slot", "source", "target", "valid-minutes", "out"],
+    options: ["key", ...FLOOR_HEIGHTS, "valid-minutes", "out"],
     needsFile: false,
     check: checkDraft,
     run: draftOverride,

@@ -1,18 +1,14 @@
 // What a draining enclave states to its successor, in `user_data` of an attestation document whose
 // nonce is the successor's challenge: these are the last records of these keys, and I sign nothing
-// any more. Canonical CBOR, an array of the fields below in this order.
+// any more. A statement (shared/signed-statement.ts) with the fields below in this order.
 
-import { encodeCbor, parseCbor } from "../bytes/cbor.ts";
-import { isEqualBytes } from "../bytes/compare.ts";
 import { type Refusal, refusal } from "../errors.ts";
 import { KEY_COUNT_MAX } from "../limits.ts";
 import { err, ok, type Result } from "../result.ts";
-import { bytesField, countField, recordField, textField, type ValueOf } from "../wire/field.ts";
-
-const DOMAIN = "redoubt handover v1";
+import { statementForm } from "../signed-statement.ts";
+import { bytesField, countField, recordField, type ValueOf } from "../wire/field.ts";
 
 const handoverField = recordField({
-  domain: textField(32),
   /** 32 bytes that name the network (Ethereum: the genesis validators root). */
   scope: bytesField(32, 32),
   keyCount: countField(KEY_COUNT_MAX),
@@ -24,18 +20,16 @@ const handoverField = recordField({
   drainedMs: countField(),
 });
 
-export type Handover = Omit<ValueOf<typeof handoverField>, "domain">;
+export type Handover = ValueOf<typeof handoverField>;
+
+const FORM = statementForm("redoubt handover v1", handoverField);
 
 export function encodeHandover(handover: Handover): Uint8Array<ArrayBuffer> {
-  return encodeCbor(handoverField.encode({ domain: DOMAIN, ...handover }));
+  return FORM.encode(handover);
 }
 
 /** Refuses another encoding of the same values. */
 export function parseHandover(bytes: Uint8Array): Result<Handover, Refusal<"ATTEST_USER_DATA">> {
-  const item = parseCbor(bytes, { depthMax: 1, itemCountMax: 7 });
-  const parsed = item.ok ? handoverField.parse(item.value) : undefined;
-  if (parsed === undefined || parsed.domain !== DOMAIN) return err(refusal("ATTEST_USER_DATA"));
-  const { domain: _, ...handover } = parsed;
-  if (!isEqualBytes(encodeHandover(handover), bytes)) return err(refusal("ATTEST_USER_DATA"));
-  return ok(handover);
+  const handover = FORM.parse(bytes);
+  return handover === undefined ? err(refusal("ATTEST_USER_DATA")) : ok(handover);
 }

@@ -6,7 +6,7 @@ import {
   PAGE_COUNT_MAX,
   PRIVVAL_ANSWER_BYTES_MAX,
   PRIVVAL_MESSAGE_BYTES_MAX,
-  ROUND_MAX,
+  RETIRE_COUNT_MAX,
 } from "../limits.ts";
 import {
   bytesField,
@@ -19,16 +19,10 @@ import {
   u64Field,
   type ValueOf,
 } from "./field.ts";
-import { keyField, method } from "./method.ts";
+import { documentField, keyField, method, signedOrderField } from "./method.ts";
+import { positionField } from "./position-field.ts";
 
 export const chainIdField = textField(CHAIN_ID_BYTES_MAX);
-
-/** What was signed last, or would be: 1 is a proposal, 2 a prevote, 3 a precommit. */
-const positionField = recordField({
-  height: u64Field,
-  round: countField(ROUND_MAX),
-  step: countField(3),
-});
 
 /** As `ethereumStateField`, of a Tendermint chain's key. */
 const consensusStateField = recordField({
@@ -87,6 +81,16 @@ export const CONSENSUS_METHODS = {
     }),
     listField(consensusStateField, COMMIT_COUNT_MAX),
   ),
+  /** As `state.retire`; a key without a record is refused, for nothing is known of it. */
+  "consensus.retire": method(
+    recordField({ keys: listField(keyField, RETIRE_COUNT_MAX) }),
+    listField(
+      recordField({ state: consensusStateField, document: documentField }),
+      RETIRE_COUNT_MAX,
+    ),
+  ),
+  /** As `state.override`. */
+  "consensus.override": method(signedOrderField, consensusStateField),
 } as const;
 
 export type ConsensusState = ValueOf<typeof consensusStateField>;

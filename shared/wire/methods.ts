@@ -2,7 +2,6 @@
 // the enclave asks of the parent's store. Parameters and answers are positional on the wire.
 
 import {
-  ATTESTATION_BYTES_MAX,
   BODY_BYTES_MAX,
   BUNDLE_BYTES_MAX,
   BUNDLE_COUNT_MAX,
@@ -14,8 +13,6 @@ import {
   KEY_PAGE_COUNT_MAX,
   MANIFEST_BYTES_MAX,
   NONCE_BYTES_MAX,
-  OPERATOR_COUNT_MAX,
-  OVERRIDE_ORDER_BYTES_MAX,
   PAGE_COUNT_MAX,
   RECEIPT_BYTES_MAX,
   RECEIPT_PAGE_COUNT_MAX,
@@ -35,7 +32,7 @@ import {
   u64Field,
   type ValueOf,
 } from "./field.ts";
-import { keyField, type Method, method } from "./method.ts";
+import { documentField, keyField, type Method, method, signedOrderField } from "./method.ts";
 
 const nothing = recordField({});
 const digestField = bytesField(48, 48);
@@ -44,7 +41,6 @@ const idField = bytesField(16, 16);
 /** Whose record: 32 bytes that name a chain's network (Ethereum: the genesis validators root). */
 const scopeField = bytesField(32, 32);
 const recordBytesField = bytesField(1, RECORD_BYTES_MAX);
-const documentField = bytesField(1, ATTESTATION_BYTES_MAX);
 /** A random number that only one boot of one enclave has asked for. */
 const challengeField = bytesField(32, 32);
 
@@ -200,16 +196,7 @@ export const ENCLAVE_METHODS = {
     ),
   ),
   /** Lowers one key's record and floor, by an order that operators of the manifest have signed. */
-  "state.override": method(
-    recordField({
-      order: bytesField(1, OVERRIDE_ORDER_BYTES_MAX),
-      signatures: listField(
-        recordField({ operator: bytesField(32, 32), signature: bytesField(64, 64) }),
-        OPERATOR_COUNT_MAX,
-      ),
-    }),
-    ethereumStateField,
-  ),
+  "state.override": method(signedOrderField, ethereumStateField),
   "keys.list": method(
     recordField({ offset: countField(KEY_COUNT_MAX) }),
     recordField({

@@ -107,6 +107,16 @@ export class FakeAdmin {
         this.calls.push(params.isDryRun ? "consensus.import dry" : "consensus.import");
         return this.consensus.import(params, this.#options.forgetsImports ?? false);
       },
+      // It has no NSM: what it says is proved by nothing.
+      "consensus.retire": ({ keys }) => {
+        this.calls.push("consensus.retire");
+        const states = this.consensus.show(keys);
+        if (!states.ok) return states;
+        const document = new Uint8Array(1);
+        return ok(
+          states.value.map((state) => ({ state: { ...state, isRetired: true }, document })),
+        );
+      },
     };
   }
 
@@ -148,6 +158,8 @@ export class FakeAdmin {
       privval: refuse,
       "consensus.show": refuseFamily,
       "consensus.import": refuseFamily,
+      "consensus.retire": refuseFamily,
+      "consensus.override": refuseFamily,
       drain: refuse,
     };
   }

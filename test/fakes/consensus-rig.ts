@@ -8,7 +8,7 @@ import type { ConsensusState } from "../../shared/wire/consensus-methods.ts";
 import { COMETBFT_KEYS } from "./cometbft-keys.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { CHAIN, fromHex, hexOf } from "./privval-node.ts";
-import { ServiceRig } from "./service-rig.ts";
+import { type RigWish, ServiceRig } from "./service-rig.ts";
 
 /** Of each scheme one; both forms of secp256k1 with one secret would be one public key. */
 export const CONSENSUS_KEYS: readonly BundleKey[] = COMETBFT_KEYS.filter(
@@ -48,8 +48,8 @@ const ANSWER_FIELDS = {
 } as const;
 
 export class ConsensusRig extends ServiceRig {
-  constructor(store = new MemoryStore(), manifest: Json = chainsOf()) {
-    super(store, { manifest });
+  constructor(store = new MemoryStore(), manifest: Json = chainsOf(), wish: RigWish = {}) {
+    super(store, { ...wish, manifest });
   }
 
   /** With its first record. */

@@ -156,6 +156,9 @@ export class FakeEnclave {
       privval: () => this.#answer("privval", () => this.privval()),
       "consensus.show": () => this.#answer("consensus.show", () => ok([])),
       "consensus.import": () => this.#answer("consensus.import", () => ok([])),
+      "consensus.retire": () => this.#answer("consensus.retire", () => ok([])),
+      "consensus.override": () =>
+        this.#answer("consensus.override", () => err(refusal("OVERRIDE_DISABLED"))),
       "state.challenge": () =>
         this.#answer("state.challenge", () =>
           this.phase === "Unsealed"

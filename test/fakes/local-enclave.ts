@@ -47,7 +47,7 @@ export class TestClock implements MonotonicClock {
   }
 }
 
-const nsmRoot = createRoot();
+export const nsmRoot = createRoot();
 
 export type LocalEnclaveWish = {
   readonly clock: TestClock;
@@ -59,6 +59,8 @@ export type LocalEnclaveWish = {
 
 export class LocalEnclave {
   readonly time: TrustedTime;
+  /** For another link than the one of `call`. */
+  readonly handlers: ReturnType<typeof createService>;
   readonly #pool: SignPool;
   readonly #caller: Caller<typeof ENCLAVE_METHODS>;
   readonly #answerer: Answerer<typeof ENCLAVE_METHODS>;
@@ -75,7 +77,7 @@ export class LocalEnclave {
     this.#pool = startSignPool(0, (cause) => {
       throw cause;
     });
-    const handlers = createService({
+    this.handlers = createService({
       nsm,
       time: this.time,
       credentials: new PushedCredentials(),
@@ -101,7 +103,7 @@ export class LocalEnclave {
       write: (bytes: Uint8Array) => this.#caller.receive(bytes).ok,
     };
     this.#caller = new Caller(ENCLAVE_METHODS, toEnclave, queueMicrotask);
-    this.#answerer = new Answerer(ENCLAVE_METHODS, handlers, toParent, queueMicrotask);
+    this.#answerer = new Answerer(ENCLAVE_METHODS, this.handlers, toParent, queueMicrotask);
   }
 
   call<M extends EnclaveMethod>(

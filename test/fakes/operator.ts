@@ -10,6 +10,11 @@ export class Operator {
     return new Uint8Array(der.subarray(der.length - 32));
   }
 
+  /** As the command line reads it. */
+  pem(): string {
+    return this.#pair.privateKey.export({ format: "pem", type: "pkcs8" });
+  }
+
   sign(order: Uint8Array) {
     const signature = new Uint8Array(signEd25519(null, order, this.#pair.privateKey));
     return { operator: this.publicKey, signature };

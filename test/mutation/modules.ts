@@ -73,7 +73,21 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/service/privval.ts": [`${SERVICE}/privval.test.ts`, `${SERVICE}/privval-faults.test.ts`],
   "enclave/service/consensus-acts.ts": [
     `${SERVICE}/consensus-acts.test.ts`,
+    `${SERVICE}/consensus-retire.test.ts`,
+    `${SERVICE}/consensus-override.test.ts`,
+    `${SERVICE}/reserved-acts.test.ts`,
     `${SERVICE}/privval-faults.test.ts`,
+  ],
+  "enclave/service/retire-act.ts": [
+    `${SERVICE}/retire-acts.test.ts`,
+    `${SERVICE}/consensus-retire.test.ts`,
+    `${SERVICE}/reserved-acts.test.ts`,
+    `${SERVICE}/state-acts.test.ts`,
+  ],
+  "enclave/service/override-act.ts": [
+    `${SERVICE}/override-acts.test.ts`,
+    `${SERVICE}/consensus-override.test.ts`,
+    `${SERVICE}/state-acts.test.ts`,
   ],
   "enclave/service/record-act.ts": [
     `${SERVICE}/init-acts.test.ts`,

@@ -1,8 +1,16 @@
-// A Tendermint chain, for histories: two keys, and hostile nodes that ask for votes and proposals.
+// A Tendermint chain, for histories: two keys, hostile nodes that ask for votes and proposals, and
+// another signer that takes over what was retired.
 
+import {
+  comparePositions,
+  type Position,
+  positionOfWire,
+} from "../../enclave/core/chains/tendermint/position.ts";
 import type { BundleKey } from "../../shared/bundle/keys.ts";
 import type { Refusal } from "../../shared/errors.ts";
+import { invariant } from "../../shared/invariant.ts";
 import { ok, type Result } from "../../shared/result.ts";
+import type { ConsensusState } from "../../shared/wire/consensus-methods.ts";
 import {
   describeMessage,
   isDuplicate,
@@ -16,6 +24,7 @@ import {
   duelMessage,
   hostileMessage,
   nearPosition,
+  placesOf,
   soberRound,
 } from "./consensus-validator.ts";
 import type { Clock } from "./enclave-life.ts";
@@ -44,7 +53,6 @@ export class ConsensusChain
 {
   readonly keys = CONSENSUS_KEYS;
   readonly pairs = CONSENSUS_PAIRS;
-  readonly retire = null;
 
   #bootCount = 0;
 
@@ -86,8 +94,40 @@ export class ConsensusChain
     return random.chance(0.5) ? enclave.init(key) : enclave.raise(key, position);
   }
 
+  async retire(
+    enclave: ConsensusEnclave,
+    key: BundleKey,
+  ): Promise<readonly SignedConsensus[] | null> {
+    const retired = await enclave.retire(key);
+    if (!retired.ok) return null;
+    const state = retired.value[0]?.state;
+    invariant(state?.isRetired === true, "the proof is of a tombstone");
+    return signedAbove(this.lastOf(state));
+  }
+
+  /** What the other signer is told. */
+  lastOf({ last }: ConsensusState): Position | null {
+    return last === null ? null : positionOfWire(last);
+  }
+
   /** Heights do not follow the clock: there is no floor by time. */
   isBelowFloor(): boolean {
     return false;
   }
+}
+
+/** More than a history goes through. */
+const HEIGHT_COUNT = 60;
+
+/** Another signer, that was told this last place of a key, signs everything near above it. */
+function signedAbove(last: Position | null): readonly SignedConsensus[] {
+  const from = last === null ? 1 : Number(last.height);
+  const to = last === null ? HEIGHT_COUNT : from + 2;
+  return placesOf(from, to)
+    .filter((place) => last === null || comparePositions(place, last) > 0)
+    .map(({ height, round, step }) => {
+      const place = { type: step, height: Number(height), round };
+      const root = "another signer's";
+      return { message: { ...place, block: root, time: 0 }, root };
+    });
 }

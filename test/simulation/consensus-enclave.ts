@@ -9,19 +9,21 @@ import {
   type TendermintFloor,
   type TendermintRecord,
 } from "../../enclave/core/chains/tendermint/consensus-record.ts";
-import {
-  type TendermintClaim,
-  tendermintRule,
-} from "../../enclave/core/chains/tendermint/consensus-rule.ts";
+import type { TendermintClaim } from "../../enclave/core/chains/tendermint/consensus-rule.ts";
 import { type Position, STEP_NUMBERS } from "../../enclave/core/chains/tendermint/position.ts";
 import type { OpenedBundle } from "../../enclave/keys/bundle.ts";
 import { KeyMaterial } from "../../enclave/keys/key-material.ts";
 import type { MessageSignature } from "../../enclave/keys/message-signer.ts";
 import { MessageKey } from "../../enclave/keys/signing-key.ts";
 import { ClaimRecorder } from "../../enclave/service/claim-recorder.ts";
-import { raisePositions } from "../../enclave/service/consensus-acts.ts";
+import {
+  type ConsensusActParts,
+  raisePositions,
+  retireConsensusKeys,
+} from "../../enclave/service/consensus-acts.ts";
 import { answerPrivval } from "../../enclave/service/privval.ts";
 import { createFirstRecords } from "../../enclave/service/record-act.ts";
+import type { Retired } from "../../enclave/service/retire-act.ts";
 import {
   type ConsensusPolicy,
   createTendermintAccounts,
@@ -31,6 +33,7 @@ import type { BundleKey } from "../../shared/bundle/keys.ts";
 import type { Refusal } from "../../shared/errors.ts";
 import { invariant } from "../../shared/invariant.ts";
 import { ok, type Result } from "../../shared/result.ts";
+import type { ConsensusState } from "../../shared/wire/consensus-methods.ts";
 import { RAISE_REASONS } from "../../shared/wire/methods.ts";
 import { readSignBytes } from "../fakes/canonical-message.ts";
 import { readAnswer } from "../fakes/consensus-rig.ts";
@@ -84,8 +87,7 @@ export class ConsensusEnclave extends EnclaveLife<
   }
 
   init(key: BundleKey): Promise<Result<number, Refusal>> {
-    const { empty } = tendermintRule;
-    return createFirstRecords({ ...this.#actParts, empty }, [key.publicKey]);
+    return createFirstRecords(this.#actParts, [key.publicKey]);
   }
 
   raise(key: BundleKey, { height, round, step }: Position): Promise<Result<unknown, Refusal>> {
@@ -98,8 +100,20 @@ export class ConsensusEnclave extends EnclaveLife<
     });
   }
 
-  get #actParts() {
-    return { accounts: this.accounts, store: this.store, nowMs: this.#nowMs };
+  retire(key: BundleKey): Promise<Result<readonly Retired<ConsensusState>[], Refusal>> {
+    return retireConsensusKeys(this.#actParts, { keys: [key.publicKey] });
+  }
+
+  get #actParts(): ConsensusActParts {
+    return {
+      manifest: consensusManifest,
+      recorder: this.#recorder,
+      accounts: this.accounts,
+      store: this.store,
+      nsm: { attest: () => Promise.resolve(ok(new Uint8Array(1))) },
+      bootId: new Uint8Array(16),
+      nowMs: this.#nowMs,
+    };
   }
 
   readonly #nowMs = (): number => this.#clock.unixMs + Math.trunc(this.aheadMs);

@@ -22,7 +22,7 @@ test("whatever network, machines and nodes do, enclaves that share a table sign 
 }, async () => {
   const startMs = performance.now();
   const sum = { histories: 0, steps: 0, requests: 0, releases: 0, conflicts: 0, calls: 0 };
-  const more = { crashes: 0, stops: 0 };
+  const more = { crashes: 0, stops: 0, retirements: 0 };
   const refusals = new Set<ErrorCode>();
   const fates = new Set<string>();
   const chain = new ConsensusChain();
@@ -39,6 +39,7 @@ test("whatever network, machines and nodes do, enclaves that share a table sign 
     sum.calls += outcome.callCount;
     more.crashes += outcome.crashCount;
     more.stops += outcome.stopCount;
+    more.retirements += outcome.retiredCount;
     for (const code of outcome.refusals) refusals.add(code);
     for (const fate of outcome.fates) fates.add(fate);
   }
@@ -53,6 +54,7 @@ test("whatever network, machines and nodes do, enclaves that share a table sign 
     "GUARD_ROUND_BELOW",
     "GUARD_STEP_BELOW",
     "GUARD_STEP_DOUBLE",
+    "KEY_RETIRED",
     "STATE_UNKNOWN",
     "STORE_DENIED",
     "STORE_IDENTITY",

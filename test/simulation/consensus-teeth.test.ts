@@ -14,10 +14,15 @@ import {
   type TendermintClaim,
   tendermintRule,
 } from "../../enclave/core/chains/tendermint/consensus-rule.ts";
-import { comparePositions } from "../../enclave/core/chains/tendermint/position.ts";
+import {
+  comparePositions,
+  type Position,
+  positionBefore,
+} from "../../enclave/core/chains/tendermint/position.ts";
 import type { CommitOutcome } from "../../enclave/core/ports.ts";
 import type { Verdict } from "../../enclave/core/rule.ts";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
+import type { ConsensusState } from "../../shared/wire/consensus-methods.ts";
 import { CHAIN } from "../fakes/privval-node.ts";
 import { ConsensusChain, Retimed } from "./consensus-chain.ts";
 import { Slashed, Unreceipted } from "./recorder.ts";
@@ -31,6 +36,7 @@ type Change = Omit<Wish, "seed">;
 type Break = {
   readonly found: typeof Slashed | typeof Retimed | typeof Unreceipted;
   readonly make: (t: TestContext) => Change;
+  readonly chain?: ConsensusChain;
 };
 type Decide = (
   last: SignedStep,
@@ -39,7 +45,7 @@ type Decide = (
 ) => Verdict<TendermintRecord> | null;
 
 /** For what takes an act of the operators between a write and its repeat. */
-const OFTEN_AMENDED: Change = { amendWeight: 30 };
+const OFTEN_AMENDED: Change = { amendWeight: 30, retireWeight: 0 };
 
 /** Decides what `decide` has an answer for, and leaves the rest to the rule. */
 function brokenRule(decide: Decide, change: Change = {}): Break["make"] {
@@ -82,6 +88,14 @@ function isNil(claim: TendermintClaim, root: Uint8Array): boolean {
   const { timestamp } = claim;
   const nil = { step, height, round, blockId: null, timestamp, ...untold };
   return isEqualBytes(voteRoot(nil, CHAIN), root);
+}
+
+/** Its proofs state the place before the last. */
+class UnderstatedChain extends ConsensusChain {
+  override lastOf(state: ConsensusState): Position | null {
+    const last = super.lastOf(state);
+    return last === null ? null : positionBefore(last);
+  }
 }
 
 const BREAKS: Readonly<Record<string, Break>> = {
@@ -133,6 +147,11 @@ const BREAKS: Readonly<Record<string, Break>> = {
     found: Slashed,
     make: () => ({ table: { ignoresConditions: true } }),
   },
+  "a proof of retirement states too low a place": {
+    found: Slashed,
+    make: () => ({ retireWeight: 3 }),
+    chain: new UnderstatedChain(),
+  },
   "every enclave has a table of its own": { found: Slashed, make: () => ({ isSplit: true }) },
   "what another write brought is released without a receipt": {
     found: Unreceipted,
@@ -155,10 +174,14 @@ const BREAKS: Readonly<Record<string, Break>> = {
 };
 
 /** The first history that ends in this way. */
-async function seedThatThrows(found: Break["found"], wish: Change): Promise<number | undefined> {
+async function seedThatThrows(
+  found: Break["found"],
+  wish: Change,
+  chain: ConsensusChain,
+): Promise<number | undefined> {
   for (let seed = 1; seed <= SEED_COUNT_MAX; seed++) {
     try {
-      await runTableHistoryOf(new ConsensusChain(), { ...wish, seed });
+      await runTableHistoryOf(chain, { ...wish, seed });
     } catch (thrown) {
       if (thrown instanceof found) return seed;
       // What was broken may end a history in another way first.
@@ -167,9 +190,9 @@ async function seedThatThrows(found: Break["found"], wish: Change): Promise<numb
   return undefined;
 }
 
-for (const [name, { found, make }] of Object.entries(BREAKS)) {
+for (const [name, { found, make, chain = new ConsensusChain() }] of Object.entries(BREAKS)) {
   test(`the simulation notices that ${name}`, async (t) => {
-    const seed = await seedThatThrows(found, make(t));
+    const seed = await seedThatThrows(found, make(t), chain);
     assert(seed !== undefined, `${SEED_COUNT_MAX} histories, and nothing was noticed`);
     t.diagnostic(`${found.name}: history ${seed}`);
   });

@@ -173,6 +173,15 @@ export function soberRound(unixMs: number): readonly Sober<ConsensusRequest>[] {
   }));
 }
 
+/** Where anything may be asked for from the one height to the other. */
+export function placesOf(from: number, to: number): readonly Position[] {
+  const heights = Array.from({ length: to - from + 1 }, (_, index) => BigInt(from + index));
+  const rounds = Array.from({ length: ROUND_COUNT }, (_, round) => round);
+  return heights.flatMap((height) =>
+    rounds.flatMap((round) => TYPES.map((step) => ({ height, round, step }))),
+  );
+}
+
 /** Where an import may say that another signer went on. */
 export function nearPosition(random: Random, unixMs: number): Position {
   const height = BigInt(Math.max(1, heightAt(unixMs) + random.between(-3, 0)));

@@ -53,11 +53,8 @@ export interface SimulatedChain<E extends Life, Q, S extends { readonly root: st
     random: Random,
     unixMs: number,
   ): Promise<Result<unknown, Refusal>>;
-  /**
-   * Answers what another signer signs that is shown the proof; null when there is none. Null for
-   * chains whose keys can't be retired yet.
-   */
-  readonly retire: ((enclave: E, key: BundleKey) => Promise<readonly S[] | null>) | null;
+  /** Answers what another signer signs that is shown the proof; null when there is none. */
+  retire(enclave: E, key: BundleKey): Promise<readonly S[] | null>;
   /** Whether the key signs nothing before time goes on. */
   isBelowFloor(enclave: E, key: BundleKey, unixMs: number): boolean;
 }

@@ -15,11 +15,11 @@ import type { OpenedBundle } from "../../enclave/keys/bundle.ts";
 import { KeyMaterial } from "../../enclave/keys/key-material.ts";
 import { RootKey } from "../../enclave/keys/signing-key.ts";
 import { createEthereumAccounts } from "../../enclave/service/ethereum-accounts.ts";
+import type { Retired } from "../../enclave/service/retire-act.ts";
 import { sign } from "../../enclave/service/signing.ts";
 import {
   type ActParts,
   initRecords,
-  type Retired,
   raiseRecords,
   retireKeys,
 } from "../../enclave/service/state-acts.ts";
@@ -29,7 +29,7 @@ import { invariant } from "../../shared/invariant.ts";
 import { TIME_SKEW_MS_MAX } from "../../shared/limits.ts";
 import { OPERATION_MASK_MAX } from "../../shared/operation.ts";
 import { ok, type Result } from "../../shared/result.ts";
-import { DIALECTS, RAISE_REASONS } from "../../shared/wire/methods.ts";
+import { DIALECTS, type EthereumState, RAISE_REASONS } from "../../shared/wire/methods.ts";
 import { bundleKeyOf } from "../fakes/sealed-keys.ts";
 import { type Clock, EnclaveLife } from "./enclave-life.ts";
 import type { Random } from "./random.ts";
@@ -89,7 +89,7 @@ export class SimulatedEnclave extends EnclaveLife<
     });
   }
 
-  retire(key: BundleKey): Promise<Result<readonly Retired[], Refusal>> {
+  retire(key: BundleKey): Promise<Result<readonly Retired<EthereumState>[], Refusal>> {
     return retireKeys(this.#actParts, { keys: [key.publicKey] });
   }
 

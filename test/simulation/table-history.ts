@@ -27,8 +27,9 @@ export type Wish = {
   /** Every enclave has a table of its own. */
   readonly isSplit?: boolean;
   readonly breakStore?: (store: StateStore) => StateStore;
-  /** Of operators' acts, among all that may happen. */
+  /** Of operators' acts, and of tombstones, among all that may happen. */
   readonly amendWeight?: number;
+  readonly retireWeight?: number;
 };
 
 export type Outcome = {
@@ -178,7 +179,7 @@ class TableHistory<E extends Life, Q, S extends { readonly root: string }> {
       jump: 1,
       weather: 2,
       amend: this.#wish.amendWeight ?? 2,
-      retire: this.#chain.retire === null ? 0 : 0.3,
+      retire: this.#wish.retireWeight ?? 0.3,
       exchange: this.#isExchanged ? 0 : 0.1,
     };
   }
@@ -296,7 +297,7 @@ class TableHistory<E extends Life, Q, S extends { readonly root: string }> {
     this.#retired.add(key);
     const { machine, enclave } = boot;
     const takeOver = async (): Promise<void> => {
-      const signed = (await this.#chain.retire?.(enclave, key)) ?? null;
+      const signed = await this.#chain.retire(enclave, key);
       if (!machine.isAlive || signed === null) return;
       this.#retiredCount += 1;
       for (const each of signed) this.#recorder.keep(encodeHex(key.publicKey), each);

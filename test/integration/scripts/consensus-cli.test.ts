@@ -110,6 +110,7 @@ describe("redoubt state show, for Tendermint chains", () => {
             height: "9223372036854775807",
             round: 0,
             step: "proposal",
+            reserved: null,
             root: null,
           },
           {
@@ -122,6 +123,7 @@ describe("redoubt state show, for Tendermint chains", () => {
             height: null,
             round: null,
             step: null,
+            reserved: null,
             root: null,
           },
         ],
@@ -309,6 +311,19 @@ describe("redoubt state export, for Tendermint chains", () => {
     });
   });
 
+  it("goes up to the end of what is reserved, where a record is written after the signature", async () => {
+    await withRig(ONE_CHAIN, async ({ admin, state }) => {
+      admin.consensus.put(ED25519, STATE_AT, { reserved: 109n });
+      const end = { height: "109", round: 2 ** 31 - 1, step: 3 };
+      const run = await state("export", "-", "--format", "filepv");
+      assert.deepEqual([run.code, JSON.parse(run.out)], [0, end]);
+      assert.match((await state("show")).out, /hub-4 100\/1\/prevote, reserved up to 109/);
+      admin.consensus.put(ED25519, { ...STATE_AT, height: 110n }, { reserved: 109n });
+      const above = await state("export", "-", "--format", "filepv");
+      assert.deepEqual(JSON.parse(above.out), { height: "110", round: 1, step: 2 });
+    });
+  });
+
   it("warns of no running signer for a key that is retired", async () => {
     await withRig(ONE_CHAIN, async ({ admin, state }) => {
       admin.consensus.put(ED25519, STATE_AT, { isRetired: true });
@@ -362,14 +377,12 @@ describe("redoubt state floor, for Tendermint chains", () => {
   });
 });
 
-describe("redoubt state, what there is not for Tendermint chains", () => {
-  it("retire, override and floors of Ethereum are refused, and change nothing", async () => {
+describe("redoubt state, what belongs to Ethereum alone", () => {
+  it("slots and epochs are refused for a Tendermint chain, and change nothing", async () => {
     await withRig(ONE_CHAIN, async ({ admin, state }) => {
       admin.consensus.put(ED25519, STATE_AT);
       const key = ["--key", name(ED25519)];
-      const files = ["--proof", "/nonexistent/p", "--export", "/nonexistent/e", "--yes"];
       const order = ["--slot", "1", "--valid-minutes", "5", "--out", "/nonexistent/o"];
-      assertRefused(await state("retire", ...key, ...files), "CHAIN_OTHER");
       assertRefused(await state("override", "draft", ...key, ...order), "CHAIN_OTHER");
       assertRefused(await state("floor", ...key, "--slot", "1"), "CHAIN_OTHER");
       assert.deepEqual(admin.calls, []);

@@ -19,7 +19,7 @@ for (const [name, counts] of CALL_COUNTS) {
   });
 }
 
-test("the pages on moving take a state over in its own format, and back, for a chain", () => {
+test("the pages on moving take a state over in its own format, and retire it to go back, for a chain", () => {
   const taken = PAGES.flatMap((page) => callsOf(page, "state").map(parseStateArgs));
   assert.deepEqual(
     taken.map((options) => options.ok && [options.value.format, options.value.chain]),

@@ -5,7 +5,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { encodeHandover, parseHandover } from "../../../shared/attestation/handover.ts";
-import { encodeRetirement, parseRetirement } from "../../../shared/attestation/retirement.ts";
+import {
+  encodeConsensusRetirement,
+  encodeEthereumRetirement,
+  parseConsensusRetirement,
+  parseEthereumRetirement,
+} from "../../../shared/attestation/retirement.ts";
 import { type CborValue, encodeCbor } from "../../../shared/bytes/cbor.ts";
 import { encodeHex } from "../../../shared/bytes/hex.ts";
 import type { ErrorCode } from "../../../shared/errors.ts";
@@ -14,7 +19,12 @@ import {
   OVERRIDE_ORDER_BYTES_MAX,
   USER_DATA_BYTES_MAX,
 } from "../../../shared/limits.ts";
-import { encodeOverrideOrder, parseOverrideOrder } from "../../../shared/override-order.ts";
+import {
+  encodeConsensusOrder,
+  encodeEthereumOrder,
+  parseConsensusOrder,
+  parseEthereumOrder,
+} from "../../../shared/override-order.ts";
 
 const U64_MAX = 2n ** 64n - 1n;
 const SCOPE = new Uint8Array(32).fill(1);
@@ -23,8 +33,13 @@ const LONG_KEY = new Uint8Array(200).fill(2);
 const HEAD = new Uint8Array(32).fill(3);
 const STATE = new Uint8Array(48).fill(4);
 const BOOT = new Uint8Array(16).fill(5);
+const LAST = [100n, 7, 3];
 const CODED = { HANDOVER: "redoubt handover v1", RETIREMENT: "redoubt retirement v1" };
+const CONSENSUS_RETIREMENT = "redoubt consensus retirement v1";
 const ORDER_DOMAIN = "redoubt override v1";
+const CONSENSUS_ORDER = "redoubt consensus override v1";
+const HEIGHT_MAX = 2n ** 63n - 1n;
+const ROUND_MAX = 2 ** 31 - 1;
 
 type Form = {
   readonly name: string;
@@ -39,8 +54,28 @@ type Form = {
 };
 
 function text(hex: string): string {
-  return (0x60 + hex.length / 2).toString(16) + hex;
+  const length = hex.length / 2;
+  return (length < 24 ? (0x60 + length).toString(16) : `78${length.toString(16)}`) + hex;
 }
+
+/** Places that there are, and that there are not. */
+const GOOD_LAST: readonly CborValue[] = [
+  [1n, 0, 1],
+  [HEIGHT_MAX, ROUND_MAX, 2],
+];
+const BAD_LAST: readonly CborValue[] = [
+  [0n, 7, 3],
+  [HEIGHT_MAX + 1n, 7, 3],
+  [100n, ROUND_MAX + 1, 3],
+  [100n, -1, 3],
+  [100n, 7, 0],
+  [100n, 7, 4],
+  [100n, 7],
+  [100n, 7, 3, null],
+  [100n, null, 3],
+  [100n, 7, [3]],
+  100n,
+];
 
 const hexOf = (value: string): string => text(Buffer.from(value).toString("hex"));
 
@@ -100,8 +135,38 @@ const FORMS: readonly Form[] = [
       [8, HEAD],
     ],
     again: (bytes) => {
-      const read = parseRetirement(bytes);
-      return read.ok ? encodeHex(encodeRetirement(read.value)) : read.error.code;
+      const read = parseEthereumRetirement(bytes);
+      return read.ok ? encodeHex(encodeEthereumRetirement(read.value)) : read.error.code;
+    },
+  },
+  {
+    name: "a retirement of a Tendermint chain's key",
+    code: "ATTEST_USER_DATA",
+    fields: [CONSENSUS_RETIREMENT, SCOPE, KEY, 9, HEAD, LAST, BOOT],
+    hex:
+      `87${hexOf(CONSENSUS_RETIREMENT)}5820${"01".repeat(32)}5830${"02".repeat(48)}09` +
+      `5820${"03".repeat(32)}8318640703` +
+      `50${"05".repeat(16)}`,
+    good: [
+      [2, LONG_KEY],
+      [3, Number.MAX_SAFE_INTEGER],
+      [5, null],
+      ...GOOD_LAST.map((last) => [5, last] as const),
+    ],
+    bad: [
+      [0, CODED.RETIREMENT],
+      [0, CONSENSUS_ORDER],
+      [1, STATE],
+      [2, new Uint8Array(0)],
+      [2, new Uint8Array(201)],
+      [3, -1],
+      [4, STATE],
+      [6, HEAD],
+      ...BAD_LAST.map((last) => [5, last] as const),
+    ],
+    again: (bytes) => {
+      const read = parseConsensusRetirement(bytes);
+      return read.ok ? encodeHex(encodeConsensusRetirement(read.value)) : read.error.code;
     },
   },
   {
@@ -135,11 +200,54 @@ const FORMS: readonly Form[] = [
       [8, "tomorrow"],
     ],
     again: (bytes) => {
-      const read = parseOverrideOrder(bytes);
-      return read.ok ? encodeHex(encodeOverrideOrder(read.value)) : read.error.code;
+      const read = parseEthereumOrder(bytes);
+      return read.ok ? encodeHex(encodeEthereumOrder(read.value)) : read.error.code;
+    },
+  },
+  {
+    name: "an override order for a Tendermint chain's key",
+    code: "OVERRIDE_MALFORMED",
+    fields: [CONSENSUS_ORDER, SCOPE, KEY, 9, LAST, BOOT, 1000],
+    hex:
+      `87${hexOf(CONSENSUS_ORDER)}5820${"01".repeat(32)}5830${"02".repeat(48)}098318640703` +
+      `50${"05".repeat(16)}1903e8`,
+    good: [
+      [2, LONG_KEY],
+      [3, 0],
+      [6, Number.MAX_SAFE_INTEGER],
+      ...GOOD_LAST.map((last) => [4, last] as const),
+    ],
+    bad: [
+      [0, ORDER_DOMAIN],
+      [0, CONSENSUS_RETIREMENT],
+      [1, BOOT],
+      [2, new Uint8Array(0)],
+      [2, new Uint8Array(201)],
+      [3, null],
+      // No order says that nothing was signed.
+      [4, null],
+      [5, BOOT.subarray(1)],
+      [5, null],
+      [6, null],
+      [6, "tomorrow"],
+      ...BAD_LAST.map((last) => [4, last] as const),
+    ],
+    again: (bytes) => {
+      const read = parseConsensusOrder(bytes);
+      return read.ok ? encodeHex(encodeConsensusOrder(read.value)) : read.error.code;
     },
   },
 ];
+
+test("no statement is read as one of another kind, or of another family of chains", () => {
+  for (const { name, fields } of FORMS) {
+    const readers = FORMS.filter(({ again, code }) => again(encodeCbor([...fields])) !== code);
+    assert.deepEqual(
+      readers.map((reader) => reader.name),
+      [name],
+    );
+  }
+});
 
 for (const { name, code, fields, hex, good, bad, again } of FORMS) {
   const bytes = encodeCbor([...fields]);
@@ -181,9 +289,18 @@ for (const { name, code, fields, hex, good, bad, again } of FORMS) {
 
 test("the largest retirement fits into a document's user_data, the largest order into its limit", () => {
   const largest = { scope: SCOPE, blockSlot: U64_MAX, source: U64_MAX, target: U64_MAX };
+  const highest = { scope: SCOPE, last: { height: HEIGHT_MAX, round: ROUND_MAX, step: 3 } };
   const seq = Number.MAX_SAFE_INTEGER;
-  const retirement = { ...largest, publicKey: LONG_KEY, seq, head: HEAD, bootId: BOOT };
-  assert.ok(encodeRetirement(retirement).length <= USER_DATA_BYTES_MAX);
-  const order = { ...largest, key: LONG_KEY, seq, bootId: BOOT, expiresMs: seq };
-  assert.ok(encodeOverrideOrder(order).length <= OVERRIDE_ORDER_BYTES_MAX);
+  const ofKey = { publicKey: LONG_KEY, seq, head: HEAD, bootId: BOOT };
+  const retirements = [
+    encodeEthereumRetirement({ ...largest, ...ofKey }),
+    encodeConsensusRetirement({ ...highest, ...ofKey }),
+  ];
+  for (const bytes of retirements) assert.ok(bytes.length <= USER_DATA_BYTES_MAX);
+  const ofBoot = { key: LONG_KEY, seq, bootId: BOOT, expiresMs: seq };
+  const orders = [
+    encodeEthereumOrder({ ...largest, ...ofBoot }),
+    encodeConsensusOrder({ ...highest, ...ofBoot }),
+  ];
+  for (const bytes of orders) assert.ok(bytes.length <= OVERRIDE_ORDER_BYTES_MAX);
 });

@@ -1,18 +1,12 @@
 // What a key has signed on a chain, as one watermark: the last step, with its root, and the time
-// that a vote stated. It must never be lowered here, and never take a root from outside: an import
-// says where signing went on, not what was signed (docs/decisions/0005-imports-carry-no-roots.md).
+// that a vote stated. It must never take a root from outside: an import, or an order of the
+// operators, says where signing went on, not what was signed
+// (docs/decisions/0005-imports-carry-no-roots.md).
 
 import { isEqualBytes } from "../../../../shared/bytes/compare.ts";
 import { ROUND_MAX } from "../../../../shared/limits.ts";
 import { type SignedRoot, unreceipted } from "../../signed-root.ts";
-import {
-  comparePositions,
-  type Position,
-  positionAfter,
-  positionBefore,
-  STEP_NUMBERS,
-  stepOfNumber,
-} from "./position.ts";
+import { comparePositions, type Position, STEP_NUMBERS, stepOfNumber } from "./position.ts";
 import { isTimestamp, type Timestamp } from "./timestamp.ts";
 
 export type SignedStep = Position &
@@ -67,6 +61,17 @@ export function maximumOf({ last, reserved }: TendermintRecord): ImportedPositio
   return last !== null && comparePositions(last, end) > 0 ? last : end;
 }
 
+/**
+ * The record with nothing reserved: it forbids everything that may have been signed. For a key that
+ * signs nothing more.
+ */
+export function lastWord(record: TendermintRecord): TendermintRecord {
+  const { last, reserved } = record;
+  const maximum = maximumOf(record);
+  if (reserved === null || maximum === null) return record;
+  return { last: maximum === last ? last : withoutRoot(maximum), reserved: null };
+}
+
 /** The record after an import: the higher of both. Positions have `isHeight` and `isRound`. */
 export function raiseTendermintRecord(
   record: TendermintRecord,
@@ -78,18 +83,9 @@ export function raiseTendermintRecord(
   return { last: withoutRoot(imported), reserved };
 }
 
-/** The highest position that may have been signed below a floor. */
-export function maximaBelow(floor: TendermintFloor): ImportedPosition {
-  return positionBefore(floor);
-}
-
-/** The record that states this position and no root, and the floor above it. */
-export function recordOfMaxima(maxima: ImportedPosition): {
-  readonly record: TendermintRecord;
-  readonly floor: TendermintFloor;
-} {
-  if (maxima === null) return { record: { last: null, reserved: null }, floor: NO_FLOOR };
-  return { record: { last: withoutRoot(maxima), reserved: null }, floor: positionAfter(maxima) };
+/** The record that states this position and no root: nothing is signed at or below it. */
+export function recordAt(position: Position): TendermintRecord {
+  return { last: withoutRoot(position), reserved: null };
 }
 
 const LAST_BYTES = 58;

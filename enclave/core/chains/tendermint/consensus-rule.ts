@@ -69,7 +69,7 @@ export function decideStep(
   }
   // A repeat is no exception from the floor: a store that is rolled back may hold two authentic
   // records with different roots for one step of an earlier boot (docs/safety.md). Nobody sets a
-  // floor of these chains yet: that is for an order of the operators.
+  // floor of these chains: an order of the operators says in the record what it forbids.
   if (comparePositions(claim, floor) < 0) {
     return refuse(refusal("GUARD_FLOOR", floor.height, floor.round, floor.step));
   }

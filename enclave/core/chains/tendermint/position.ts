@@ -1,7 +1,9 @@
 // A place in the consensus of a chain: height, round and step, in that order. It must never order
 // two places in another way than CometBFT's `CheckHRS`: everything that is signed once rests on it.
 
+import { invariant } from "../../../../shared/invariant.ts";
 import { HEIGHT_MAX, ROUND_MAX } from "../../../../shared/limits.ts";
+import type { WirePosition } from "../../../../shared/wire/position-field.ts";
 
 export type TendermintStep = "proposal" | "prevote" | "precommit";
 
@@ -23,6 +25,17 @@ const FIRST: Position = { height: 1n, round: 0, step: "proposal" };
 
 export function stepOfNumber(number: number): TendermintStep | undefined {
   return STEPS.find((step) => STEP_NUMBERS[step] === number);
+}
+
+/** Of a position that was parsed: its step has a name. */
+export function positionOfWire({ height, round, step }: WirePosition): Position {
+  const named = stepOfNumber(step);
+  invariant(named !== undefined, "the wire has three steps");
+  return { height, round, step: named };
+}
+
+export function wirePositionOf({ height, round, step }: Position): WirePosition {
+  return { height, round, step: STEP_NUMBERS[step] };
 }
 
 export function isHeight(height: bigint): boolean {
@@ -49,13 +62,4 @@ export function positionBefore(position: Position): Position | null {
   return round > 0
     ? { height, round: round - 1, step: "precommit" }
     : { height: height - 1n, round: ROUND_MAX, step: "precommit" };
-}
-
-/** The first place above this one; above the last there is one that nobody can claim. */
-export function positionAfter({ height, round, step }: Position): Position {
-  const later = stepOfNumber(STEP_NUMBERS[step] + 1);
-  if (later !== undefined) return { height, round, step: later };
-  return round < ROUND_MAX
-    ? { height, round: round + 1, step: "proposal" }
-    : { height: height + 1n, round: 0, step: "proposal" };
 }

@@ -37,6 +37,8 @@ const ANSWERS: Readonly<Record<EnclaveMethod, string>> = {
   privval: "...+..",
   "consensus.show": "...+..",
   "consensus.import": "...+..",
+  "consensus.retire": "...+..",
+  "consensus.override": "...+..",
   drain: "...++.",
   "state.handover": "....+.",
 };

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
 import { overrideRecord } from "../../../../enclave/service/state-acts.ts";
-import { encodeOverrideOrder, type OverrideOrder } from "../../../../shared/override-order.ts";
+import { type EthereumOrder, encodeEthereumOrder } from "../../../../shared/override-order.ts";
 import { ok } from "../../../../shared/result.ts";
 import { ActsRig, BOOT_ID, codeOf, NOW_MS } from "../../../fakes/acts-rig.ts";
 import { Operator } from "../../../fakes/operator.ts";
@@ -18,10 +18,10 @@ const ORDER = {
   expiresMs: NOW_MS + 1000,
 };
 const NOTHING = { blockSlot: null, source: null, target: null };
-type Maxima = Pick<OverrideOrder, "blockSlot" | "source" | "target">;
+type Maxima = Pick<EthereumOrder, "blockSlot" | "source" | "target">;
 
 function signed(seq: number, maxima: Maxima, bootId: Uint8Array = BOOT_ID) {
-  const order = encodeOverrideOrder({ ...ORDER, bootId, seq, ...maxima });
+  const order = encodeEthereumOrder({ ...ORDER, bootId, seq, ...maxima });
   return { order, signatures: [OPERATOR.sign(order)] };
 }
 

@@ -5,7 +5,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_FLOOR } from "../../../../enclave/core/chains/tendermint/consensus-record.ts";
-import { tendermintRule } from "../../../../enclave/core/chains/tendermint/consensus-rule.ts";
 import { chainScope } from "../../../../enclave/core/chains/tendermint/manifest-part.ts";
 import { parseManifest } from "../../../../enclave/core/manifest.ts";
 import { KeyMaterial } from "../../../../enclave/keys/key-material.ts";
@@ -165,7 +164,7 @@ async function faultyAccounts(
   const ledgers = await accounts.readState(store);
   assert(ledgers.ok);
   accounts.openState(ledgers.value, NO_FLOOR, null);
-  const parts = { accounts, empty: tendermintRule.empty, store, nowMs: () => 1 };
+  const parts = { accounts, store, nowMs: () => 1 };
   assert((await createFirstRecords(parts, [VALIDATOR.publicKey])).ok);
   return accounts;
 }

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { NO_FLOOR } from "../../../../enclave/core/chains/ethereum/slashing-rule.ts";
 import { withFloor } from "../../../../enclave/service/ethereum-accounts.ts";
 import { retireKeys } from "../../../../enclave/service/state-acts.ts";
-import { parseRetirement } from "../../../../shared/attestation/retirement.ts";
+import { parseEthereumRetirement } from "../../../../shared/attestation/retirement.ts";
 import { refusal } from "../../../../shared/errors.ts";
 import { ActsRig, BOOT_ID, codeOf } from "../../../fakes/acts-rig.ts";
 import type { Act } from "../../../fakes/memory-store.ts";
@@ -35,7 +35,7 @@ test("a key is retired with what may lie below its floor, whether it had a recor
       block: { slot: 40n, root: null },
       vote: { source: 3n, target: 4n, root: null },
     });
-    const stated = parseRetirement(retired.value[0]?.document ?? new Uint8Array(0));
+    const stated = parseEthereumRetirement(retired.value[0]?.document ?? new Uint8Array(0));
     assert(stated.ok);
     const { seq, blockSlot, source, target } = stated.value;
     assert.deepEqual([seq, blockSlot, source, target], [stored.seq, 40n, 3n, 4n]);

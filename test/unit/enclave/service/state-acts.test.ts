@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parseDocument } from "../../../../shared/attestation/document.ts";
-import { parseRetirement } from "../../../../shared/attestation/retirement.ts";
+import { parseEthereumRetirement } from "../../../../shared/attestation/retirement.ts";
 import { encodePrefixedHex } from "../../../../shared/bytes/hex.ts";
-import { encodeOverrideOrder, type OverrideOrder } from "../../../../shared/override-order.ts";
+import { type EthereumOrder, encodeEthereumOrder } from "../../../../shared/override-order.ts";
 import { BOOT_ID } from "../../../fakes/acts-rig.ts";
 import { lost, MemoryStore } from "../../../fakes/memory-store.ts";
 import { Operator } from "../../../fakes/operator.ts";
@@ -39,7 +39,7 @@ test("a retired key signs nothing any more, and its document states the last rec
   assert(first !== undefined && first.state.isRetired);
   const document = parseDocument(first.document);
   assert(document.ok && document.value.userData !== null);
-  const stated = parseRetirement(document.value.userData);
+  const stated = parseEthereumRetirement(document.value.userData);
   assert(stated.ok);
   assert.deepEqual(new Uint8Array(stated.value.publicKey), new Uint8Array(KEY_A.publicKey));
   assert.equal(stated.value.blockSlot, BigInt(rig.slot));
@@ -119,7 +119,7 @@ test("a key that two enclaves retire is proved by both with the same last record
     assert(retired.ok);
     const document = parseDocument(retired.value[0]?.document ?? new Uint8Array(0));
     assert(document.ok && document.value.userData !== null);
-    const stated = parseRetirement(document.value.userData);
+    const stated = parseEthereumRetirement(document.value.userData);
     assert(stated.ok);
     const { bootId: _, head, ...last } = stated.value;
     proofs.push({ ...last, head: encodePrefixedHex(head) });
@@ -139,7 +139,7 @@ test("a key that the manifest lists as retired signs nothing, whatever record th
   for (const each of [rig, next]) await each.enclave.close();
 });
 
-async function signedRig(): Promise<{ rig: ServiceRig; order: OverrideOrder }> {
+async function signedRig(): Promise<{ rig: ServiceRig; order: EthereumOrder }> {
   const rig = await servingRig({ override: OVERRIDE });
   assert(isSignature(await rig.sign(KEY_A, voteRequest(11n, 12n, 0))));
   const shown = await rig.enclave.call("state.show", { keys: [KEY_A.publicKey] });
@@ -161,10 +161,10 @@ async function signedRig(): Promise<{ rig: ServiceRig; order: OverrideOrder }> {
 
 async function apply(
   rig: ServiceRig,
-  order: OverrideOrder,
+  order: EthereumOrder,
   operators: readonly Operator[] = OPERATORS.slice(0, 2),
 ): Promise<string> {
-  const bytes = encodeOverrideOrder(order);
+  const bytes = encodeEthereumOrder(order);
   const signatures = operators.map((operator) => operator.sign(bytes));
   const done = await rig.enclave.call("state.override", { order: bytes, signatures });
   return done.ok ? "ok" : done.error.code;
@@ -215,7 +215,7 @@ test("an order is refused for each thing that is wrong with it, and changes noth
   assert(one !== undefined && two !== undefined);
   const stored = rig.store.stored(KEY_A.publicKey);
   const now = rig.clock.unixMs;
-  const rows: readonly (readonly [Partial<OverrideOrder>, readonly Operator[], string])[] = [
+  const rows: readonly (readonly [Partial<EthereumOrder>, readonly Operator[], string])[] = [
     [{}, [], "OVERRIDE_UNSIGNED"],
     [{}, [one], "OVERRIDE_UNSIGNED"],
     [{}, [one, one], "OVERRIDE_UNSIGNED"],
@@ -239,7 +239,7 @@ test("an order is refused for each thing that is wrong with it, and changes noth
 
 test("no floor is lowered under a manifest that names no operators", async () => {
   const rig = await servingRig();
-  const order = encodeOverrideOrder({
+  const order = encodeEthereumOrder({
     scope: SCOPE,
     key: KEY_A.publicKey,
     seq: 1,

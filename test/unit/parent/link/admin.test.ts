@@ -73,6 +73,9 @@ test("the admin socket passes on its nine methods, answers for the parent, refus
   assert.ok((await caller.call("consensus.show", { keys: [KEY] }, 0, DEADLINE_MS)).ok);
   const positions = { chainId: "a", floors: [], isDryRun: true, reason: 0 };
   assert.ok((await caller.call("consensus.import", positions, 0, DEADLINE_MS)).ok);
+  assert.ok((await caller.call("consensus.retire", { keys: [KEY] }, 0, DEADLINE_MS)).ok);
+  const lowered = await caller.call("consensus.override", order, 0, DEADLINE_MS);
+  assert.equal(lowered.ok ? "answered" : lowered.error.code, "OVERRIDE_DISABLED");
 
   const started = await caller.call("upgrade.start", {}, 0, DEADLINE_MS);
   assert.deepEqual(started, ok({ number: 3 }));
@@ -111,6 +114,8 @@ test("the admin socket passes on its nine methods, answers for the parent, refus
     "state.override",
     "consensus.show",
     "consensus.import",
+    "consensus.retire",
+    "consensus.override",
   ];
   assert.deepEqual(enclave.calls, passed);
   assert.equal(refused.length + passed.length + 1, Object.keys(ENCLAVE_METHODS).length);

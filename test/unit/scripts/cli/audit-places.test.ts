@@ -27,6 +27,7 @@ import {
   actReceipt,
   blockReceipt,
   logOf,
+  overrideReceipt,
   placeReceipt,
   ReceiptHistory,
   voteReceipt,
@@ -58,6 +59,7 @@ test("a whole history of a Tendermint key has no findings", async () => {
 
 test("what no two receipts of a Tendermint key may say is found for what it is", async () => {
   const vote = placeReceipt("PREVOTE", 7, 2);
+  const order = overrideReceipt(5, 0, 3);
   const rows: readonly (readonly [string, readonly Receipt[], readonly string[]])[] = [
     ["two votes", [vote, placeReceipt("PREVOTE", 7, 2, "b")], ["SLASHABLE_PAIR"]],
     ["a vote and nil", [vote, placeReceipt("PREVOTE", 7, 2, "nil")], ["SLASHABLE_PAIR"]],
@@ -73,7 +75,14 @@ test("what no two receipts of a Tendermint key may say is found for what it is",
     ],
     ["two steps of a round", [vote, placeReceipt("PRECOMMIT", 7, 2, "b")], []],
     ["lower, and no pair", [vote, placeReceipt("PREVOTE", 7, 1, "b")], []],
+    ["lowered by an order, and no pair", [vote, order, placeReceipt("PREVOTE", 5, 1)], []],
+    [
+      "contradicted by an order's leave",
+      [vote, order, placeReceipt("PREVOTE", 7, 2, "b")],
+      ["SLASHABLE_PAIR"],
+    ],
     ["a tombstone before", [actReceipt("retire"), vote], ["AFTER_RETIREMENT"]],
+    ["an order after a tombstone", [actReceipt("retire"), order], ["AFTER_RETIREMENT"]],
     ["a block among votes", [vote, blockReceipt(9)], ["MALFORMED"]],
     ["a vote among blocks", [blockReceipt(9), vote], ["MALFORMED"]],
     [

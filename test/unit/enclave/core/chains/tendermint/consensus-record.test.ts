@@ -7,21 +7,19 @@ import {
   encodeTendermintRecord,
   highestFloor,
   type ImportedPosition,
-  maximaBelow,
+  lastWord,
   maximumOf,
   NO_FLOOR,
   parseTendermintRecord,
   raiseTendermintRecord,
-  recordOfMaxima,
+  recordAt,
   type SignedStep,
   type TendermintRecord,
   withoutRoot,
 } from "../../../../../../enclave/core/chains/tendermint/consensus-record.ts";
 import { tendermintRule } from "../../../../../../enclave/core/chains/tendermint/consensus-rule.ts";
 import {
-  comparePositions,
   type Position,
-  positionAfter,
   type TendermintStep,
 } from "../../../../../../enclave/core/chains/tendermint/position.ts";
 import { ZERO_TIME } from "../../../../../../enclave/core/chains/tendermint/timestamp.ts";
@@ -147,6 +145,23 @@ test("the last place that may have been signed is the end of what is reserved, o
   assert.deepEqual(maximumOf({ last: above, reserved }), above);
 });
 
+test("the last word of a record has nothing reserved, and is at the end of what was", () => {
+  const reserved = { height: 105n, holder: new Uint8Array(16).fill(1) };
+  const end = withoutRoot(at(105n, ROUND_MAX, "precommit"));
+  const above = { ...SIGNED, height: 106n };
+  const rows: readonly (readonly [TendermintRecord, SignedStep | null])[] = [
+    [EMPTY, null],
+    [{ last: SIGNED, reserved: null }, SIGNED],
+    [{ last: null, reserved }, end],
+    [{ last: SIGNED, reserved }, end],
+    [{ last: above, reserved }, above],
+  ];
+  for (const [record, last] of rows) {
+    assert.deepEqual(lastWord(record), { last, reserved: null });
+    assert(tendermintRule.isSuccessor(record, lastWord(record)));
+  }
+});
+
 test("an import raises what is below it, forgets what was signed there, and lowers nothing", () => {
   const record = { reserved: null, last: SIGNED };
   const rows: readonly (readonly [TendermintRecord, ImportedPosition, TendermintRecord])[] = [
@@ -207,28 +222,8 @@ test("the higher of two floors is the later place", () => {
   assert.deepEqual(highestFloor(low, { ...low }), low);
 });
 
-test("below a floor lies the place before it, and below the first one nothing", () => {
-  const rows: readonly (readonly [Position, ImportedPosition])[] = [
-    [NO_FLOOR, null],
-    [at(1n, 0, "proposal"), null],
-    [at(1n, 0, "prevote"), at(1n, 0, "proposal")],
-    [at(7n, 1, "proposal"), at(7n, 0, "precommit")],
-    [at(7n, 0, "proposal"), at(6n, ROUND_MAX, "precommit")],
-  ];
-  for (const [floor, maxima] of rows) assert.deepEqual(maximaBelow(floor), maxima);
-});
-
-test("the record of maxima states them without a root, and its floor is just above", () => {
-  assert.deepEqual(recordOfMaxima(null), { record: EMPTY, floor: NO_FLOOR });
-  for (const maxima of [
-    at(1n, 0, "proposal"),
-    at(7n, 3, "precommit"),
-    at(7n, ROUND_MAX, "precommit"),
-  ]) {
-    const { record, floor } = recordOfMaxima(maxima);
-    assert.deepEqual(record, { reserved: null, last: withoutRoot(maxima) });
-    assert.deepEqual(floor, positionAfter(maxima));
-    assert(comparePositions(floor, maxima) > 0);
-    assert.deepEqual(maximaBelow(floor), maxima);
+test("the record of a place states it without a root", () => {
+  for (const place of [at(1n, 0, "proposal"), at(7n, ROUND_MAX, "precommit")]) {
+    assert.deepEqual(recordAt({ ...place }), { last: withoutRoot(place), reserved: null });
   }
 });

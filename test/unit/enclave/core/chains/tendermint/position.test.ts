@@ -5,12 +5,14 @@ import {
   isHeight,
   isRound,
   type Position,
-  positionAfter,
   positionBefore,
+  positionOfWire,
   STEP_NUMBERS,
   stepOfNumber,
   type TendermintStep,
+  wirePositionOf,
 } from "../../../../../../enclave/core/chains/tendermint/position.ts";
+import { InvariantError } from "../../../../../../shared/invariant.ts";
 import { HEIGHT_MAX, ROUND_MAX } from "../../../../../../shared/limits.ts";
 
 const STEPS: readonly TendermintStep[] = ["proposal", "prevote", "precommit"];
@@ -57,7 +59,7 @@ test("heights start at 1 and rounds at 0, and both fit their types", () => {
   for (const [round, isIn] of rounds) assert.equal(isRound(round), isIn, `${round}`);
 });
 
-test("each place has the one before and the one after it, with none between", () => {
+test("each place has the one before it, with none between", () => {
   const rows: readonly (readonly [Position, Position])[] = [
     [at(1n, 0, "proposal"), at(1n, 0, "prevote")],
     [at(1n, 0, "prevote"), at(1n, 0, "precommit")],
@@ -67,14 +69,25 @@ test("each place has the one before and the one after it, with none between", ()
     [at(9n, ROUND_MAX, "precommit"), at(10n, 0, "proposal")],
   ];
   for (const [before, after] of rows) {
-    assert.deepEqual(positionAfter(before), after);
     assert.deepEqual(positionBefore(after), before);
   }
 });
 
-test("nothing is before the first place, and what is after the last is nobody's", () => {
+test("nothing is before the first place", () => {
   assert.equal(positionBefore(at(1n, 0, "proposal")), null);
   assert.equal(positionBefore(at(0n, 0, "proposal")), null);
   assert.equal(positionBefore(at(0n, 7, "precommit")), null);
-  assert.equal(isHeight(positionAfter(at(HEIGHT_MAX, ROUND_MAX, "precommit")).height), false);
+});
+
+test("a place has the same numbers on the wire, and comes back as it was", () => {
+  for (const [step, number] of Object.entries(STEP_NUMBERS)) {
+    const place = at(HEIGHT_MAX, ROUND_MAX, stepOfNumber(number) ?? "proposal");
+    assert.equal(place.step, step);
+    const wire = wirePositionOf({ ...place });
+    assert.deepEqual(wire, { height: HEIGHT_MAX, round: ROUND_MAX, step: number });
+    assert.deepEqual(positionOfWire(wire), place);
+  }
+  for (const step of [0, 4]) {
+    assert.throws(() => positionOfWire({ height: 1n, round: 0, step }), InvariantError);
+  }
 });
