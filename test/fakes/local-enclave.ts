@@ -20,7 +20,7 @@ import { NsmSimulator, sampleMeasurements } from "../../scripts/local/nsm-simula
 import { BOOT_ID_BYTES } from "../../shared/attestation/statement.ts";
 import type { Refusal } from "../../shared/errors.ts";
 import type { Result } from "../../shared/result.ts";
-import { Answerer, Caller } from "../../shared/wire/link.ts";
+import { Answerer, type ByteStream, Caller } from "../../shared/wire/link.ts";
 import {
   type AnswerOf,
   ENCLAVE_METHODS,
@@ -60,6 +60,7 @@ export type LocalEnclaveWish = {
 export class LocalEnclave {
   readonly time: TrustedTime;
   readonly #pool: SignPool;
+  readonly #handlers: ReturnType<typeof createService>;
   readonly #caller: Caller<typeof ENCLAVE_METHODS>;
   readonly #answerer: Answerer<typeof ENCLAVE_METHODS>;
 
@@ -89,6 +90,7 @@ export class LocalEnclave {
       bootId: entropy.randomBytes(BOOT_ID_BYTES),
       nsmRoot: nsmRoot.der,
     });
+    this.#handlers = handlers;
     // Both ends of a link, each writing into the other's reader.
     const toEnclave = {
       writableLength: 0,
@@ -109,6 +111,11 @@ export class LocalEnclave {
     params: ParamsOf<(typeof ENCLAVE_METHODS)[M]>,
   ): Promise<Result<AnswerOf<(typeof ENCLAVE_METHODS)[M]>, Refusal>> {
     return this.#caller.call(method, params, 0, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** One more link of the parent's, of which the test has the bytes. */
+  accept(stream: ByteStream): Pick<Answerer<typeof ENCLAVE_METHODS>, "receive"> {
+    return new Answerer(ENCLAVE_METHODS, this.#handlers, stream, queueMicrotask);
   }
 
   close(): Promise<void> {

@@ -21,6 +21,7 @@ import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { CHAIN } from "../fakes/privval-node.ts";
 import { ConsensusChain, Retimed } from "./consensus-chain.ts";
 import { Slashed, Unreceipted } from "./recorder.ts";
+import { firstSeedThat } from "./seeds.ts";
 import { runTableHistoryOf, type Wish } from "./table-history.ts";
 
 const SEED_COUNT_MAX = 600;
@@ -154,22 +155,14 @@ const BREAKS: Readonly<Record<string, Break>> = {
   },
 };
 
-/** The first history that ends in this way. */
-async function seedThatThrows(found: Break["found"], wish: Change): Promise<number | undefined> {
-  for (let seed = 1; seed <= SEED_COUNT_MAX; seed++) {
-    try {
-      await runTableHistoryOf(new ConsensusChain(), { ...wish, seed });
-    } catch (thrown) {
-      if (thrown instanceof found) return seed;
-      // What was broken may end a history in another way first.
-    }
-  }
-  return undefined;
-}
-
 for (const [name, { found, make }] of Object.entries(BREAKS)) {
   test(`the simulation notices that ${name}`, async (t) => {
-    const seed = await seedThatThrows(found, make(t));
+    const wish = make(t);
+    const seed = await firstSeedThat(
+      (thrown) => thrown instanceof found,
+      SEED_COUNT_MAX,
+      (each) => runTableHistoryOf(new ConsensusChain(), { ...wish, seed: each }),
+    );
     assert(seed !== undefined, `${SEED_COUNT_MAX} histories, and nothing was noticed`);
     t.diagnostic(`${found.name}: history ${seed}`);
   });
