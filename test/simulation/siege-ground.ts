@@ -23,6 +23,8 @@ export interface SiegeGround {
   act(): void;
   /** What is asked from now on is answered as it should be. */
   calm(isCalm: boolean): void;
+  /** From now on no answer of the store comes back, until it is false again. */
+  holdAnswers(isHeld: boolean): void;
   /** What was asked is written, and nobody has heard of it; answers how many writes there were. */
   writeUntold(): number;
   /** Everything that can go on by itself has gone on. */
@@ -116,6 +118,9 @@ export class ParentGround implements SiegeGround {
   calm(isCalm: boolean): void {
     this.store.isHonest = isCalm;
   }
+
+  /** Nothing is answered here but by `act`. */
+  holdAnswers(): void {}
 
   writeUntold(): number {
     return this.store.writeUntold();

@@ -15,7 +15,11 @@ import { type Asked, SiegeNode, VALIDATORS } from "./siege-node.ts";
 
 export type SiegeWish = {
   readonly seed: number;
-  readonly ground: (random: Random, clock: TestClock, releaseCount: () => number) => SiegeGround;
+  readonly ground: (
+    random: Random,
+    clock: TestClock,
+    releaseCount: () => number,
+  ) => SiegeGround | Promise<SiegeGround>;
   /** For a test of the tests. */
   readonly breakStore?: (store: StateStore) => StateStore;
   /** Whether everything is signed again once the parent is honest. */
@@ -44,18 +48,29 @@ const WAIT_COUNT_MAX = 5000;
 const BOOT_COUNT_MAX = 50;
 const IDLE_TURN_COUNT = 100;
 
-export function runSiege(wish: SiegeWish): Promise<SiegeOutcome> {
-  return new Siege(wish).run();
+type World = {
+  readonly random: Random;
+  readonly clock: TestClock;
+  readonly released: ReleasedVotes;
+  readonly ground: SiegeGround;
+};
+
+export async function runSiege(wish: SiegeWish): Promise<SiegeOutcome> {
+  const random = new Random(wish.seed);
+  const clock = new TestClock(START_MS);
+  const released = new ReleasedVotes(VALIDATORS);
+  const ground = await wish.ground(random, clock, () => released.count);
+  return new Siege(wish, { random, clock, released, ground }).run();
 }
 
 class Siege {
   readonly #wish: SiegeWish;
   readonly #random: Random;
-  readonly #clock = new TestClock(START_MS);
+  readonly #clock: TestClock;
   readonly #ground: SiegeGround;
   readonly #node: SiegeNode;
   readonly #frames: SiegeFrames;
-  readonly #released = new ReleasedVotes(VALIDATORS);
+  readonly #released: ReleasedVotes;
   readonly #refusals = new Set<ErrorCode>();
   readonly #answers = new Map<number, Heard["answer"]>();
   #enclaves: SiegeEnclave[] = [];
@@ -65,12 +80,14 @@ class Siege {
   #answerCount = 0;
   #gapCount = 0;
 
-  constructor(wish: SiegeWish) {
+  constructor(wish: SiegeWish, { random, clock, released, ground }: World) {
     this.#wish = wish;
-    this.#random = new Random(wish.seed);
-    this.#node = new SiegeNode(this.#random);
-    this.#frames = new SiegeFrames(this.#random, this.#node);
-    this.#ground = wish.ground(this.#random, this.#clock, () => this.#released.count);
+    this.#random = random;
+    this.#clock = clock;
+    this.#released = released;
+    this.#ground = ground;
+    this.#node = new SiegeNode(random);
+    this.#frames = new SiegeFrames(random, this.#node);
   }
 
   async run(): Promise<SiegeOutcome> {
@@ -197,6 +214,7 @@ class Siege {
     const other = this.#node.soberAsk(validator, "nil");
     const { id, frame } = this.#frames.frameOf(first);
     this.#answers.delete(id);
+    this.#ground.holdAnswers(true);
     this.#any().write(frame);
     let writtenCount = 0;
     for (let turn = 0; writtenCount === 0; turn++) {
@@ -204,7 +222,9 @@ class Siege {
       await this.#ground.settle();
       writtenCount = this.#ground.writeUntold();
     }
-    await this.#restart();
+    for (const enclave of this.#enclaves) this.#kill(enclave);
+    this.#ground.holdAnswers(false);
+    await this.#boot();
     assert.equal(
       await this.#ask(other),
       "GUARD_STEP_DOUBLE",
