@@ -1,5 +1,5 @@
-// The same sieges with the records in a table, in the stand-in of DynamoDB over TLS and a relay: two
-// enclaves at once, booted and killed as the parent likes. All that it has of the table are the
+// The same sieges with the records in a table, in the stand-in of DynamoDB over TLS and a relay:
+// two enclaves at once, booted and killed as the parent likes. All that it has of the table are the
 // bytes that it carries; it gets nothing. What is done a seed decides, when it happens the machine.
 
 import assert from "node:assert/strict";
