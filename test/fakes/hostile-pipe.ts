@@ -14,21 +14,21 @@ export class HostilePipe {
   readonly #random: Random;
   readonly #pairs = new Set<Pair>();
   /** Of earlier sessions, in both directions. */
-  readonly #kept: Buffer[] = [];
+  readonly #kept: Buffer[];
   #server: Server | null = null;
   /** How likely it is that a piece does not pass as it is. */
   hostility = 0;
   bentCount = 0;
 
-  constructor(random: Random) {
+  /** `kept` is what passed through any of its parent's. */
+  constructor(random: Random, kept: Buffer[]) {
+    this.#kept = kept;
     this.#random = random;
   }
 
-  listen(path: string, relayPath: string): Promise<void> {
-    return new Promise((settle) => {
-      this.#server = createServer((enclave) => this.#join(enclave, connect({ path: relayPath })));
-      this.#server.listen({ path }, settle);
-    });
+  listen(path: string, relayPath: string): void {
+    this.#server = createServer((enclave) => this.#join(enclave, connect({ path: relayPath })));
+    this.#server.listen({ path });
   }
 
   cutAny(): void {

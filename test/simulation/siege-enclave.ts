@@ -18,8 +18,8 @@ export type Heard = { readonly id: number; readonly answer: Uint8Array | ErrorCo
 const kms = new FakeKms();
 const bundle = await sealKeys(SIEGE_KEYS, kms);
 
-function manifestOf({ state, bootFloor }: SiegeGround): Uint8Array {
-  const tendermint = siegeChains(bootFloor);
+function manifestOf({ state, bootFloor, reserves }: SiegeGround): Uint8Array {
+  const tendermint = siegeChains(bootFloor, reserves);
   const manifest = { redoubt: 1, kms: { keyArn: KEY_ARN }, state, tendermint };
   return new TextEncoder().encode(JSON.stringify(manifest));
 }
@@ -64,10 +64,12 @@ export class SiegeEnclave {
     return this.#enclave.call("state.init", { keys });
   }
 
-  /** The last height that a key's record states; null: it has signed nothing. */
+  /** The last height that may have been signed; null: none. */
   async lastHeight(key: Uint8Array): Promise<bigint | null> {
     const shown = await this.#enclave.call("consensus.show", { keys: [key] });
-    return shown.ok ? (shown.value[0]?.last?.height ?? null) : null;
+    const state = shown.ok ? shown.value[0] : undefined;
+    const [last, reserved] = [state?.last?.height ?? null, state?.reserved ?? null];
+    return reserved !== null && (last === null || reserved > last) ? reserved : last;
   }
 
   /** A link that refuses is closed, as a socket would be, and the next one is another. */

@@ -11,6 +11,8 @@ export interface SiegeGround {
   /** Of the manifest. */
   readonly state: Readonly<Record<string, unknown>>;
   readonly bootFloor: "off" | null;
+  /** Whether heights of one chain are reserved ahead (docs/decisions/0018-reservation.md). */
+  readonly reserves: boolean;
   /** How many enclaves run at once. */
   readonly enclaveCountMax: number;
   /** The store as one more boot has it. */
@@ -61,6 +63,7 @@ class SiegeTicker implements Ticker {
 export type ParentPowers = StorePowers & {
   /** To run two enclaves at once, on two copies of the store. */
   readonly forks: boolean;
+  readonly reserves?: boolean;
 };
 
 /** The parent's own store, which enclaves reach by frames. */
@@ -68,6 +71,7 @@ export class ParentGround implements SiegeGround {
   readonly state = { kind: "parent" };
   readonly bootFloor = "off";
   readonly enclaveCountMax: number;
+  readonly reserves: boolean;
   readonly store: SiegeStore;
   readonly #random: Random;
   readonly #clock: TestClock;
@@ -80,6 +84,7 @@ export class ParentGround implements SiegeGround {
     this.#random = random;
     this.#clock = clock;
     this.#forks = powers.forks;
+    this.reserves = powers.reserves ?? false;
     this.enclaveCountMax = powers.forks ? 2 : 1;
     this.store = new SiegeStore(random, powers);
   }

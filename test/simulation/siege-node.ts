@@ -40,10 +40,19 @@ function keyOf(number: number): BundleKey {
   return { scheme: "ed25519", publicKey: new Uint8Array(spki.subarray(-32)), secret };
 }
 
+export const RESERVED_CHAIN = CHAINS[0];
+const RESERVED_HEIGHTS = 4;
+
 /** Of a manifest: both chains, and that the parent's store may be turned back. */
-export function siegeChains(bootFloor: "off" | null): Readonly<Record<string, unknown>> {
+export function siegeChains(
+  bootFloor: "off" | null,
+  reserves: boolean,
+): Readonly<Record<string, unknown>> {
   const chains = [...new Set(CHAINS)].map((chainId) => ({
     chainId,
+    ...(reserves && chainId === RESERVED_CHAIN
+      ? { reservation: { heights: RESERVED_HEIGHTS } }
+      : {}),
     keys: VALIDATORS.filter((validator) => validator.chainId === chainId).map(
       ({ publicKey }) => `0x${encodeHex(publicKey)}`,
     ),

@@ -6,8 +6,12 @@
 // enclaves that run at once two copies. Everything else it says and does as it likes.
 
 import { type Duplex, duplexPair } from "node:stream";
-import { parseTendermintRecord } from "../../enclave/core/chains/tendermint/consensus-record.ts";
-import { comparePositions } from "../../enclave/core/chains/tendermint/position.ts";
+import {
+  maximumOf,
+  parseTendermintRecord,
+  type TendermintRecord,
+} from "../../enclave/core/chains/tendermint/consensus-record.ts";
+import { comparePositions, type Position } from "../../enclave/core/chains/tendermint/position.ts";
 import type { RecordWrite, StoredRecord } from "../../enclave/core/ports.ts";
 import type { Dial } from "../../enclave/state/store-client.ts";
 import { type CborValue, encodeCbor } from "../../shared/bytes/cbor.ts";
@@ -324,14 +328,18 @@ function isFirst({ asked, guest }: Call): boolean {
 
 /** By how far they are; whoever has the second in its memory takes the first when it is further. */
 function compareRecords(first: StoredRecord, second: StoredRecord): number {
-  const [a, b] = [first, second].map(lastOf);
-  if (a === null || a === undefined)
-    return b === null || b === undefined ? first.seq - second.seq : -1;
-  return b === null || b === undefined ? 1 : comparePositions(a, b);
+  const [a, b] = [parsedOf(first), parsedOf(second)];
+  const order = comparePlaces(maximumOf(a), maximumOf(b));
+  return order === 0 ? comparePlaces(a.last, b.last) : order;
 }
 
-function lastOf({ record }: StoredRecord) {
+function comparePlaces(first: Position | null, second: Position | null): number {
+  if (first === null || second === null) return Number(first !== null) - Number(second !== null);
+  return comparePositions(first, second);
+}
+
+function parsedOf({ record }: StoredRecord): TendermintRecord {
   const parsed = parseTendermintRecord(record.subarray(PREFIX_BYTES, record.length - TAG_BYTES));
   invariant(parsed !== undefined, "an enclave writes records");
-  return parsed.last;
+  return parsed;
 }

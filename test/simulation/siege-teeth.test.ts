@@ -50,7 +50,7 @@ const BREAKS: Readonly<Record<string, Break>> = {
         if (!isLast) return sound.decide(record, claim, root, floor);
         const { timestamp } = claim;
         const signed = { ...withoutRoot(claim), root, timestamp };
-        return { kind: "approve" as const, record: { last: signed } };
+        return { kind: "approve" as const, record: { ...record, last: signed } };
       },
     );
     return {};
@@ -62,7 +62,7 @@ const BREAKS: Readonly<Record<string, Break>> = {
       (...[record, claim, root, floor]: Parameters<typeof sound.decide>) => {
         const { last } = record;
         const isPassed = last !== null && comparePositions(last, claim) > 0;
-        return sound.decide(isPassed ? { last: null } : record, claim, root, floor);
+        return sound.decide(isPassed ? { ...record, last: null } : record, claim, root, floor);
       },
     );
     return {};

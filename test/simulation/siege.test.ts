@@ -16,9 +16,10 @@ import { MOVES } from "./siege-frames.ts";
 import { ParentGround, type ParentPowers } from "./siege-ground.ts";
 
 const SIEGE_COUNT = weightyCount(200);
-/** Of each power that is outside of the promise. */
+/** Of what is beside the promise's own. */
 const POWER_COUNT = Math.ceil(SIEGE_COUNT / 2);
 const NO_POWERS: ParentPowers = { rollsBack: false, forks: false };
+const RESERVED: ParentPowers = { ...NO_POWERS, reserves: true };
 
 type Besieged = SiegeOutcome & {
   readonly callCount: number;
@@ -33,7 +34,7 @@ async function besiege(seed: number, powers: ParentPowers): Promise<Besieged> {
   const causes: { readonly key: string | null; readonly at: number }[] = [];
   const outcome = await runSiege({
     seed,
-    isServedAfter: powers === NO_POWERS,
+    isServedAfter: !powers.rollsBack && !powers.forks,
     ground: (random: Random, clock: TestClock, releaseCount: () => number) => {
       ground = new ParentGround(random, clock, powers);
       ground.onFork = () => void causes.push({ key: null, at: releaseCount() });
@@ -111,6 +112,15 @@ test("whatever a parent does with link, store and life of an enclave, short of a
   if (isOneSeed) return;
   assert.deepEqual([...missing], []);
   assert(gapCount > 0, "enclaves were killed between record and answer");
+});
+
+test("the same where one chain's heights are reserved ahead", {
+  timeout: TIMEOUT_MS,
+}, async () => {
+  const refusals = await runAll("reserved heights", RESERVED, (outcome) => {
+    assert.deepEqual(outcome.contradictions, []);
+  });
+  assertReached(refusals, ["GUARD_RESERVED", "GUARD_STEP_DOUBLE"]);
 });
 
 test("OUTSIDE THE PROMISE: the same parent gets contradictory votes by showing a boot an older record, and by nothing else", {
