@@ -31,6 +31,7 @@ export class LocalDynamo {
   readonly ca = createLocalCa(join(this.folder, "ca"));
   readonly credentialsFile = join(this.folder, "credentials.json");
   fault: (operation: string, body: string) => DynamoFault | undefined = () => undefined;
+  onDone: (operation: string, status: number) => void = () => {};
   #server: DynamoServer | null = null;
   readonly #clients: DynamoDBClient[] = [];
 
@@ -80,6 +81,7 @@ export class LocalDynamo {
       credentials: () => [USER],
       nowMs: Date.now,
       fault: (operation, body) => this.fault(operation, body),
+      onDone: (operation, status) => this.onDone(operation, status),
     });
   }
 

@@ -20,7 +20,7 @@ import { NsmSimulator, sampleMeasurements } from "../../scripts/local/nsm-simula
 import { BOOT_ID_BYTES } from "../../shared/attestation/statement.ts";
 import type { Refusal } from "../../shared/errors.ts";
 import type { Result } from "../../shared/result.ts";
-import { Answerer, Caller } from "../../shared/wire/link.ts";
+import { Answerer, type ByteStream, Caller } from "../../shared/wire/link.ts";
 import {
   type AnswerOf,
   ENCLAVE_METHODS,
@@ -111,6 +111,11 @@ export class LocalEnclave {
     params: ParamsOf<(typeof ENCLAVE_METHODS)[M]>,
   ): Promise<Result<AnswerOf<(typeof ENCLAVE_METHODS)[M]>, Refusal>> {
     return this.#caller.call(method, params, 0, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** One more link of the parent's, of which the test has the bytes. */
+  accept(stream: ByteStream): Pick<Answerer<typeof ENCLAVE_METHODS>, "receive"> {
+    return new Answerer(ENCLAVE_METHODS, this.handlers, stream, queueMicrotask);
   }
 
   close(): Promise<void> {

@@ -46,7 +46,7 @@ export class TableRig {
   readonly local: LocalDynamo;
   readonly options: TableRigOptions;
   readonly #context: Pick<TestContext, "after">;
-  readonly #relay: string;
+  readonly relayPath: string;
   #bootCount = 0;
   #state: TableConfig | null = null;
   /** What was asked since the last look. */
@@ -60,7 +60,7 @@ export class TableRig {
     this.#context = context;
     this.local = local;
     this.options = options;
-    this.#relay = join(local.folder, "relay.sock");
+    this.relayPath = join(local.folder, "relay.sock");
   }
 
   static async start(
@@ -126,8 +126,11 @@ export class TableRig {
     return ["--endpoint", endpoint, "--ca", ca.certificatePath, "--credentials", credentialsFile];
   }
 
-  /** The store of a new enclave: a boot id, connections and receipts of its own. */
-  enclave(state: TableConfig = this.state): EnclaveStore {
+  /**
+   * The store of a new enclave: a boot id, connections and receipts of its own. `path` is where it
+   * finds the relay.
+   */
+  enclave(state: TableConfig = this.state, path = this.relayPath): EnclaveStore {
     this.#bootCount += 1;
     const bootId = new Uint8Array(randomBytes(16));
     bootId[0] = this.#bootCount;
@@ -135,7 +138,6 @@ export class TableRig {
     const { accessKeyId, secretAccessKey } = USER;
     credentials.add(bootId, { accessKeyId, secretAccessKey });
     const logged: LoggedReceipt[] = [];
-    const path = this.#relay;
     const store = createDynamoStore({
       state,
       credentials,
@@ -182,7 +184,7 @@ export class TableRig {
   async #startRelay(): Promise<void> {
     const host = `dynamodb.${REGION}.amazonaws.com:443`;
     const relay = await startRelay({
-      listen: { kind: "unix", path: this.#relay },
+      listen: { kind: "unix", path: this.relayPath },
       allow: [host],
       hosts: new Map([[host, `127.0.0.1:${this.local.port}`]]),
       log: new SilentLog(),

@@ -26,6 +26,7 @@ import type { ConsensusState } from "../../shared/wire/consensus-methods.ts";
 import { CHAIN } from "../fakes/privval-node.ts";
 import { ConsensusChain, Retimed } from "./consensus-chain.ts";
 import { Slashed, Unreceipted } from "./recorder.ts";
+import { firstSeedThat } from "./seeds.ts";
 import { runTableHistoryOf, type Wish } from "./table-history.ts";
 
 const SEED_COUNT_MAX = 600;
@@ -173,26 +174,14 @@ const BREAKS: Readonly<Record<string, Break>> = {
   },
 };
 
-/** The first history that ends in this way. */
-async function seedThatThrows(
-  found: Break["found"],
-  wish: Change,
-  chain: ConsensusChain,
-): Promise<number | undefined> {
-  for (let seed = 1; seed <= SEED_COUNT_MAX; seed++) {
-    try {
-      await runTableHistoryOf(chain, { ...wish, seed });
-    } catch (thrown) {
-      if (thrown instanceof found) return seed;
-      // What was broken may end a history in another way first.
-    }
-  }
-  return undefined;
-}
-
 for (const [name, { found, make, chain = new ConsensusChain() }] of Object.entries(BREAKS)) {
   test(`the simulation notices that ${name}`, async (t) => {
-    const seed = await seedThatThrows(found, make(t), chain);
+    const wish = make(t);
+    const seed = await firstSeedThat(
+      (thrown) => thrown instanceof found,
+      SEED_COUNT_MAX,
+      (each) => runTableHistoryOf(chain, { ...wish, seed: each }),
+    );
     assert(seed !== undefined, `${SEED_COUNT_MAX} histories, and nothing was noticed`);
     t.diagnostic(`${found.name}: history ${seed}`);
   });

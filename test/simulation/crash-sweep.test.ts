@@ -3,11 +3,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { TIMEOUT_MS, weightyCount } from "./seeds.ts";
 import { runTableHistory } from "./table-history.ts";
 
-/** However many are asked for, and however busy the machine is. */
-const TIMEOUT_MS = 7_200_000;
-const HISTORY_COUNT = Math.ceil(Number(process.env["REDOUBT_SIMULATIONS"] ?? 2000) / 1000);
+const HISTORY_COUNT = weightyCount(1000);
 /** Other histories than those of table.test.ts, so that nothing is counted twice. */
 const FIRST_SEED = 1_000_001;
 const ENCLAVE_COUNT = 3;

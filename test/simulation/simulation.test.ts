@@ -1,55 +1,36 @@
-// Thousands of histories that chance makes up. A history that fails says its seed; `SEED=… npm
-// test` (or `node --test` on this file) runs that one alone. REDOUBT_SIMULATIONS asks for more or
-// fewer.
+// Thousands of histories that chance makes up, with a parent of each temper.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ErrorCode } from "../../shared/errors.ts";
-import { FALSE_ALARMS, type Outcome, runHistory, type Wish } from "./history.ts";
+import { FALSE_ALARMS, runHistory } from "./history.ts";
 import type { Temper } from "./parent.ts";
+import { assertReached, historyCount, runBatch, TIMEOUT_MS } from "./seeds.ts";
 
-const HISTORY_COUNT = Number(process.env["REDOUBT_SIMULATIONS"] ?? 2000);
-const seedWish = process.env["SEED"];
+const HISTORY_COUNT = historyCount(2000);
 
-function seedsOf(count: number): readonly number[] {
-  if (seedWish !== undefined) return [Number(seedWish)];
-  return Array.from({ length: count }, (_, index) => index + 1);
+function runAll(temper: Temper, count: number): Promise<ReadonlySet<ErrorCode>> {
+  return runBatch({
+    file: "test/simulation/simulation.test.ts",
+    subject: temper,
+    count,
+    run: (seed) => runHistory({ seed, temper }),
+    countsOf: (outcome) => ({
+      steps: outcome.stepCount,
+      requests: outcome.requestCount,
+      releases: outcome.releaseCount,
+      crashes: outcome.crashCount,
+      moves: outcome.moveCount,
+      calls: outcome.storeCallCount,
+    }),
+  });
 }
 
-async function run(wish: Wish): Promise<Outcome> {
-  try {
-    return await runHistory(wish);
-  } catch (cause) {
-    throw new Error(`SEED=${wish.seed} (${wish.temper}) fails`, { cause });
-  }
-}
-
-async function runAll(temper: Temper, count: number): Promise<ReadonlySet<ErrorCode>> {
-  const startMs = performance.now();
-  const sum = { histories: 0, steps: 0, requests: 0, releases: 0, crashes: 0, moves: 0, calls: 0 };
-  const refusals = new Set<ErrorCode>();
-  for (const seed of seedsOf(count)) {
-    const outcome = await run({ seed, temper });
-    sum.histories += 1;
-    sum.steps += outcome.stepCount;
-    sum.requests += outcome.requestCount;
-    sum.releases += outcome.releaseCount;
-    sum.crashes += outcome.crashCount;
-    sum.moves += outcome.moveCount;
-    sum.calls += outcome.storeCallCount;
-    for (const code of outcome.refusals) refusals.add(code);
-  }
-  const counts = Object.entries(sum).map(([name, number]) => `${number} ${name}`);
-  const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
-  process.stdout.write(`${temper}: ${counts.join(", ")}, ${seconds} s\n`);
-  return refusals;
-}
-
-test("whatever a hostile parent does, no slashable pair is ever released, and an honest one after it is served", async () => {
+test("whatever a hostile parent does, no slashable pair is ever released, and an honest one after it is served", {
+  timeout: TIMEOUT_MS,
+}, async () => {
   const refusals = await runAll("hostile", HISTORY_COUNT);
-  if (seedWish !== undefined) return;
-  // The histories reach what they are there for.
-  const reached: readonly ErrorCode[] = [
+  assertReached(refusals, [
     "GUARD_BLOCK_DOUBLE",
     "GUARD_VOTE_DOUBLE",
     "GUARD_VOTE_SOURCE_BELOW",
@@ -59,11 +40,12 @@ test("whatever a hostile parent does, no slashable pair is ever released, and an
     "STATE_CORRUPT",
     "STATE_MISSING",
     "STATE_UNKNOWN",
-  ];
-  for (const code of reached) assert(refusals.has(code), code);
+  ]);
 });
 
-test("a parent that loses answers and writes late, but does not lie, never costs a key its state", async () => {
+test("a parent that loses answers and writes late, but does not lie, never costs a key its state", {
+  timeout: TIMEOUT_MS,
+}, async () => {
   const refusals = await runAll("unreliable", Math.ceil(HISTORY_COUNT / 4));
   for (const code of FALSE_ALARMS) assert(!refusals.has(code), code);
 });

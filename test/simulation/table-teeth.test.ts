@@ -7,6 +7,7 @@ import { type TestContext, test } from "node:test";
 import { ethereumRule } from "../../enclave/core/chains/ethereum/slashing-rule.ts";
 import type { CommitOutcome, StateStore } from "../../enclave/core/ports.ts";
 import { Slashed, Unreceipted } from "./recorder.ts";
+import { firstSeedThat } from "./seeds.ts";
 import { runTableHistory, type Wish } from "./table-history.ts";
 
 const SEED_COUNT_MAX = 400;
@@ -78,19 +79,15 @@ const BREAKS: Readonly<Record<string, Break>> = {
 };
 
 /** The first history that ends in this way. */
-async function seedThatThrows(
+function seedThatThrows(
   wanted: typeof Slashed | typeof Unreceipted,
   wish: Omit<Wish, "seed">,
 ): Promise<number | undefined> {
-  for (let seed = 1; seed <= SEED_COUNT_MAX; seed++) {
-    try {
-      await runTableHistory({ ...wish, seed });
-    } catch (thrown) {
-      if (thrown instanceof wanted) return seed;
-      // What was broken may end a history in another way first.
-    }
-  }
-  return undefined;
+  return firstSeedThat(
+    (thrown) => thrown instanceof wanted,
+    SEED_COUNT_MAX,
+    (seed) => runTableHistory({ ...wish, seed }),
+  );
 }
 
 for (const [name, breakIt] of Object.entries(BREAKS)) {

@@ -1,53 +1,36 @@
-// Thousands of histories of enclaves that share a DynamoDB table. A history that fails says its
-// seed; `SEED=… node --test` on this file runs that one alone. REDOUBT_SIMULATIONS asks for more
-// or fewer.
+// Thousands of histories of enclaves that share a DynamoDB table.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ErrorCode } from "../../shared/errors.ts";
+import { assertReached, historyCount, isOneSeed, runBatch, TIMEOUT_MS } from "./seeds.ts";
 import { runTableHistory } from "./table-history.ts";
-
-/** However many are asked for, and however busy the machine is. */
-const TIMEOUT_MS = 7_200_000;
-const HISTORY_COUNT = Number(process.env["REDOUBT_SIMULATIONS"] ?? 2000);
-const seedWish = process.env["SEED"];
-const SEEDS =
-  seedWish === undefined
-    ? Array.from({ length: HISTORY_COUNT }, (_, index) => index + 1)
-    : [Number(seedWish)];
 
 test("whatever network, machines and validators do, enclaves that share a table release no slashable pair, and serve afterwards", {
   timeout: TIMEOUT_MS,
 }, async () => {
-  const startMs = performance.now();
-  const sum = { histories: 0, steps: 0, requests: 0, releases: 0, conflicts: 0, calls: 0 };
-  const more = { crashes: 0, stops: 0, retirements: 0 };
-  const refusals = new Set<ErrorCode>();
   const fates = new Set<string>();
-  for (const seed of SEEDS) {
-    const outcome = await runTableHistory({ seed }).catch((cause: unknown) => {
-      const command = `SEED=${seed} node --test test/simulation/table.test.ts`;
-      throw new Error(`history ${seed} fails; again: ${command}`, { cause });
-    });
-    sum.histories += 1;
-    sum.steps += outcome.stepCount;
-    sum.requests += outcome.requestCount;
-    sum.releases += outcome.releaseCount;
-    sum.conflicts += outcome.conflictCount;
-    sum.calls += outcome.callCount;
-    more.crashes += outcome.crashCount;
-    more.stops += outcome.stopCount;
-    more.retirements += outcome.retiredCount;
-    for (const code of outcome.refusals) refusals.add(code);
-    for (const fate of outcome.fates) fates.add(fate);
-  }
-  const counts = Object.entries({ ...sum, ...more }).map(([name, number]) => `${number} ${name}`);
-  const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
-  process.stdout.write(`dynamodb: ${counts.join(", ")}, ${seconds} s\n`);
+  const refusals = await runBatch({
+    file: "test/simulation/table.test.ts",
+    subject: "dynamodb",
+    count: historyCount(2000),
+    run: async (seed) => {
+      const outcome = await runTableHistory({ seed });
+      for (const fate of outcome.fates) fates.add(fate);
+      return outcome;
+    },
+    countsOf: (outcome) => ({
+      steps: outcome.stepCount,
+      requests: outcome.requestCount,
+      releases: outcome.releaseCount,
+      conflicts: outcome.conflictCount,
+      calls: outcome.callCount,
+      crashes: outcome.crashCount,
+      stops: outcome.stopCount,
+      retirements: outcome.retiredCount,
+    }),
+  });
   process.stdout.write(`refusals: ${[...refusals].toSorted().join(" ")}\n`);
-  if (seedWish !== undefined) return;
-  // The histories reach what they are there for.
-  const reached: readonly ErrorCode[] = [
+  assertReached(refusals, [
     "FUTURE",
     "GUARD_BLOCK_BELOW",
     "GUARD_BLOCK_DOUBLE",
@@ -59,7 +42,6 @@ test("whatever network, machines and validators do, enclaves that share a table 
     "STORE_IDENTITY",
     "STORE_THROTTLED",
     "STORE_UNAVAILABLE",
-  ];
-  for (const code of reached) assert(refusals.has(code), code);
-  assert.equal(fates.size, 14);
+  ]);
+  if (!isOneSeed) assert.equal(fates.size, 14);
 });

@@ -19,6 +19,7 @@ import { runHistory } from "./history.ts";
 import type { Forge } from "./parent.ts";
 import { Random } from "./random.ts";
 import { Slashed } from "./recorder.ts";
+import { firstSeedThat } from "./seeds.ts";
 import { KEYS, type Sabotage } from "./simulated-enclave.ts";
 import { manifest } from "./validator.ts";
 
@@ -76,21 +77,14 @@ function withRoot({ block, vote }: EthereumRecord, root: Uint8Array | null): Eth
   };
 }
 
-async function seedThatSlashes(sabotage: Sabotage): Promise<number | undefined> {
-  for (let seed = 1; seed <= SEED_COUNT_MAX; seed++) {
-    try {
-      await runHistory({ seed, temper: "hostile", sabotage });
-    } catch (thrown) {
-      if (thrown instanceof Slashed) return seed;
-      // What was broken may end a history in another way first.
-    }
-  }
-  return undefined;
-}
-
 for (const [name, breakIt] of Object.entries(BREAKS)) {
   test(`the simulation notices that ${name}`, async (t) => {
-    const seed = await seedThatSlashes(breakIt(t));
+    const sabotage = breakIt(t);
+    const seed = await firstSeedThat(
+      (thrown) => thrown instanceof Slashed,
+      SEED_COUNT_MAX,
+      (each) => runHistory({ seed: each, temper: "hostile", sabotage }),
+    );
     assert(seed !== undefined, `${SEED_COUNT_MAX} histories, and nobody was slashed`);
     t.diagnostic(`slashed by history ${seed}`);
   });

@@ -1,5 +1,5 @@
-// A real node as a process, and what its RPC tells. Its signer is ours: it is started without a key
-// of its own, and what it listens on for the signer is decided at each start.
+// A real node as a process, and what its RPC tells. Where it listens for our signer is decided at
+// each start.
 
 import { join } from "node:path";
 import { z } from "zod";
@@ -27,7 +27,8 @@ const COMMIT = z.object({
             block_id_flag: z.number(),
             validator_address: z.string(),
             timestamp: z.string(),
-            signature: z.string(),
+            /** Null of a validator that was absent. */
+            signature: z.string().nullable(),
           }),
         ),
       }),
@@ -61,18 +62,21 @@ export class CometNode {
     this.#log = join(home.folder, "node.log");
   }
 
-  /** Returns when its RPC answers. `signerAddress` is where it listens for the signer. */
-  async start(signerAddress: string): Promise<void> {
+  /**
+   * Returns when its RPC answers. `signerAddress` is where it listens for the signer; null: it
+   * signs with a key of its own.
+   */
+  async start(signerAddress: string | null): Promise<void> {
     this.launch(signerAddress);
     await this.awaitHeight(0);
   }
 
   /** Without a signer its RPC does not answer, and it ends after some seconds. */
-  launch(signerAddress: string): void {
+  launch(signerAddress: string | null): void {
     const args = [
       "node",
       `--home=${this.#home.folder}`,
-      `--priv_validator_laddr=${signerAddress}`,
+      ...(signerAddress === null ? [] : [`--priv_validator_laddr=${signerAddress}`]),
       `--rpc.laddr=tcp://127.0.0.1:${this.#ports.rpc}`,
       `--p2p.laddr=tcp://127.0.0.1:${this.#ports.peers}`,
       ...this.#more,

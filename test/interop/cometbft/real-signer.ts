@@ -4,6 +4,7 @@
 import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { StateKind } from "../../../enclave/core/state-config.ts";
 import { peerIdOfEd25519 } from "../../../parent/privval/peer-id.ts";
 import { quietly, type Stops } from "../../../scripts/local/bring-up.ts";
 import { bringUpConsensus } from "../../../scripts/local/consensus-bring-up.ts";
@@ -33,15 +34,32 @@ export class RealSigner {
   }
 
   /** `keyFile` as a node's `init` wrote it; `addresses` are where nodes listen, or will. */
-  static async start(keyFile: string, addresses: readonly string[]): Promise<RealSigner> {
+  static async start(
+    keyFile: string,
+    addresses: readonly string[],
+    state: StateKind = "parent",
+  ): Promise<RealSigner> {
     const signer = new RealSigner();
     try {
-      await signer.#start(keyFile, addresses);
+      await signer.#start(keyFile, addresses, state);
       return signer;
     } catch (error) {
       await signer.stop();
       throw error;
     }
+  }
+
+  /** Of its files, for another signer that has the same keys and table. */
+  get layout(): Layout {
+    return this.#layout;
+  }
+
+  /** SIGKILL of enclave and parent, and nobody boots them again. */
+  async killForGood(): Promise<void> {
+    const pid = this.#enclave?.pid ?? 0;
+    if (pid !== 0) process.kill(pid, "SIGKILL");
+    this.#parent?.kill();
+    await this.#enclave?.stop();
   }
 
   async stop(): Promise<void> {
@@ -95,7 +113,7 @@ export class RealSigner {
     return counts;
   }
 
-  async #start(keyFile: string, addresses: readonly string[]): Promise<void> {
+  async #start(keyFile: string, addresses: readonly string[], state: StateKind): Promise<void> {
     copyFileSync(keyFile, this.#layout.validatorKey);
     const port = await freePortPair();
     this.#opsPort = port + 1;
@@ -105,7 +123,7 @@ export class RealSigner {
       network: null,
       keystores: null,
       freshKeyCount: 0,
-      state: "parent" as const,
+      state,
       port,
       folder: this.#layout.folder,
     };

@@ -1,17 +1,19 @@
 // `npm run test:cometbft`: nodes of CometBFT as they are released, compiled here with Go, against
-// our signer as processes; the node has no key but ours. By default the versions that most chains
-// run; `REDOUBT_COMETBFT=all` takes every line. Fails without Go. The last line is
+// our signer as processes; a node of ours has no key but the signer's. By default the versions that
+// most chains run; `REDOUBT_COMETBFT=all` takes every line. Fails without Go. The last line is
 // `N passed, N failed`.
 
 import { basename, join, resolve } from "node:path";
 import { buildGo, type GoProgram, goVersion } from "../../../scripts/local/go-program.ts";
 import { print, Results } from "../results.ts";
+import { checkFourValidators } from "./four-validators.ts";
 import type { ExtensionParameter } from "./node-home.ts";
 import { checkOneValidator } from "./one-validator.ts";
 import { checkOverNoise } from "./over-noise.ts";
 import { Report } from "./report.ts";
 import { checkSignerHarness } from "./signer-harness.ts";
 import { checkTwoSentries } from "./two-sentries.ts";
+import { checkTwoSigners } from "./two-signers.ts";
 
 const FOLDER = resolve(import.meta.dirname, "../../..", ".redoubt/interop/cometbft");
 
@@ -31,14 +33,22 @@ const NOISE_VERSION = cometbft("v0.40.0", "abci");
 const OTHERS: readonly NodeVersion[] = [
   { node: tendermint("cmd/tendermint"), app: null, extensions: null },
   cometbft("v0.37.18", null),
+  cometbft("v0.39.4", "abci"),
   NOISE_VERSION,
+  // Its application gives each vote an extension without a height too, which is not signed.
+  { ...cometbft("v2.0.0-rc1", "feature"), app: null },
 ];
 const HARNESS = tendermint("tools/tm-signer-harness");
 
 function cometbft(version: string, extensions: ExtensionParameter): NodeVersion {
-  const at = (path: string): GoProgram => {
-    return { path: `github.com/cometbft/cometbft/${path}`, version, lockFolder: null };
-  };
+  // From v2 on a module's path names its major version.
+  const major = /^v([2-9]|\d\d+)\./.exec(version)?.[1];
+  const module = `github.com/cometbft/cometbft${major === undefined ? "" : `/v${major}`}`;
+  const at = (path: string): GoProgram => ({
+    path: `${module}/${path}`,
+    version,
+    lockFolder: null,
+  });
   const app = extensions === null ? null : at("test/e2e/node");
   return { node: at("cmd/cometbft"), app, extensions };
 }
@@ -70,8 +80,18 @@ async function checkVersion(report: Report, version: NodeVersion): Promise<void>
   const app = version.app === null ? null : await build(report, version.app);
   if (node === null || (app === null && version.app !== null)) return;
   await checkOneValidator(report, { node, app, extensions: version.extensions });
-  if (version === USUAL_VERSION) await checkTwoSentries(report, node, version.extensions);
   if (version === NOISE_VERSION) await checkOverNoise(report, node);
+  if (version === USUAL_VERSION) await checkSeveralNodes(report, node, version.extensions);
+}
+
+async function checkSeveralNodes(
+  report: Report,
+  node: string,
+  extensions: ExtensionParameter,
+): Promise<void> {
+  await checkTwoSentries(report, node, extensions);
+  await checkTwoSigners(report, node, extensions);
+  await checkFourValidators(report, node, extensions);
 }
 
 /** What fails outside of a check, as setting up does, counts too. */

@@ -9,7 +9,9 @@ import type { CometNode, SignedHeader } from "./comet-node.ts";
 
 const SPKI = Buffer.from("302a300506032b6570032100", "hex");
 const PRECOMMIT = 2;
+const FLAG_ABSENT = 1;
 const FLAG_COMMIT = 2;
+const FLAG_NIL = 3;
 
 export type CommitReport = {
   readonly count: number;
@@ -26,11 +28,7 @@ export async function verifyCommits(
   publicKey: Uint8Array,
   validatorAddress: string,
 ): Promise<CommitReport> {
-  const key = createPublicKey({
-    key: Buffer.concat([SPKI, publicKey]),
-    format: "der",
-    type: "spki",
-  });
+  const key = keyOf(publicKey);
   let laterRoundCount = 0;
   let gapSeconds = 0;
   let beforeMs = 0;
@@ -47,25 +45,82 @@ export async function verifyCommits(
   return { count: last, laterRoundCount, gapSeconds };
 }
 
+/** One of several validators. */
+export type Ours = { readonly publicKey: Uint8Array; readonly address: string };
+
+export async function isSignedAt(node: CometNode, height: number, ours: Ours): Promise<boolean> {
+  return ownFlag(await node.signedHeader(height), ours) === FLAG_COMMIT;
+}
+
+/** Of all heights up to `last`; throws for a signature of ours that is wrong, and for evidence. */
+export async function countSigned(
+  node: CometNode,
+  last: number,
+  ours: Ours,
+): Promise<{ readonly signed: number; readonly absent: number; readonly nil: number }> {
+  const counts = { signed: 0, absent: 0, nil: 0 };
+  for (let height = 1; height <= last; height++) {
+    if ((await node.evidenceCount(height)) > 0) throw new Error(`evidence at height ${height}`);
+    const flag = ownFlag(await node.signedHeader(height), ours);
+    if (flag === FLAG_COMMIT) counts.signed += 1;
+    else if (flag === FLAG_NIL) counts.nil += 1;
+    else counts.absent += 1;
+  }
+  return counts;
+}
+
+/** Throws for a signature that is wrong. */
+function ownFlag({ commit }: SignedHeader, { publicKey, address }: Ours): number {
+  const own = commit.signatures.filter((each) => each.validator_address === address);
+  const [signature, second] = own;
+  if (signature === undefined) return FLAG_ABSENT;
+  if (second !== undefined || !isVoteSigned(commit, signature, keyOf(publicKey))) {
+    throw new Error(`our signature at height ${commit.height} is wrong`);
+  }
+  return signature.block_id_flag;
+}
+
+function keyOf(publicKey: Uint8Array): KeyObject {
+  return createPublicKey({
+    key: Buffer.concat([SPKI, publicKey]),
+    format: "der",
+    type: "spki",
+  });
+}
+
 function isSigned({ commit }: SignedHeader, key: KeyObject, address: string): boolean {
   const [signature, second] = commit.signatures;
   if (signature === undefined || second !== undefined) return false;
   if (signature.block_id_flag !== FLAG_COMMIT || signature.validator_address !== address) {
     return false;
   }
+  return isVoteSigned(commit, signature, key);
+}
+
+type Commit = SignedHeader["commit"];
+
+/** For the commit's block, or for nil. */
+function isVoteSigned(
+  commit: Commit,
+  signature: Commit["signatures"][number],
+  key: KeyObject,
+): boolean {
   const vote = {
     type: PRECOMMIT,
     height: commit.height,
     round: commit.round,
-    blockId: {
-      hash: Buffer.from(commit.block_id.hash, "hex"),
-      partCount: commit.block_id.parts.total,
-      partsHash: Buffer.from(commit.block_id.parts.hash, "hex"),
-    },
+    blockId:
+      signature.block_id_flag === FLAG_NIL
+        ? null
+        : {
+            hash: Buffer.from(commit.block_id.hash, "hex"),
+            partCount: commit.block_id.parts.total,
+            partsHash: Buffer.from(commit.block_id.parts.hash, "hex"),
+          },
     timestamp: timestampOf(signature.timestamp),
   };
   const bytes = encodeCanonicalVote(vote, LOCAL_CHAIN_ID);
-  return verify(null, bytes, key, Buffer.from(signature.signature, "base64"));
+  return verify(null, bytes, key, Buffer.from(signature.signature ?? "", "base64"));
 }
 
 /** RFC 3339 with up to nine digits, of which `Date` keeps three. */
