@@ -6,12 +6,6 @@
 // enclaves that run at once two copies. Everything else it says and does as it likes.
 
 import { type Duplex, duplexPair } from "node:stream";
-import {
-  maximumOf,
-  parseTendermintRecord,
-  type TendermintRecord,
-} from "../../enclave/core/chains/tendermint/consensus-record.ts";
-import { comparePositions, type Position } from "../../enclave/core/chains/tendermint/position.ts";
 import type { RecordWrite, StoredRecord } from "../../enclave/core/ports.ts";
 import type { Dial } from "../../enclave/state/store-client.ts";
 import { type CborValue, encodeCbor } from "../../shared/bytes/cbor.ts";
@@ -22,10 +16,8 @@ import { encodeFrame, FrameReader } from "../../shared/wire/frame.ts";
 import { answerItem, parseRequest } from "../../shared/wire/message.ts";
 import { STORE_METHODS } from "../../shared/wire/methods.ts";
 import type { Random } from "./random.ts";
+import { StoreLine } from "./store-line.ts";
 
-/** Of a record's bytes: what is before and behind the chain's own part. */
-const PREFIX_BYTES = 41;
-const TAG_BYTES = 32;
 const LIE_CHANCE = 0.4;
 /** Most of them keep a boot from signing, and nothing more. */
 const BOOT_LIE_CHANCE = 0.1;
@@ -35,45 +27,8 @@ export type StorePowers = {
   readonly rollsBack: boolean;
 };
 
-/** What one side of a fork holds; without a fork there is one. */
-class Line {
-  readonly current = new Map<string, StoredRecord>();
-  /** The furthest that an enclave was told is stored. */
-  readonly told = new Map<string, StoredRecord>();
-
-  copy(): Line {
-    const line = new Line();
-    for (const [name, record] of this.current) line.current.set(name, record);
-    for (const [name, record] of this.told) line.told.set(name, record);
-    return line;
-  }
-
-  tell(name: string, record: StoredRecord): void {
-    const before = this.told.get(name);
-    if (before !== undefined && compareRecords(record, before) <= 0) return;
-    this.told.set(name, record);
-    this.current.set(name, record);
-  }
-
-  /** What a boot is shown. */
-  newest(name: string): StoredRecord | null {
-    const told = this.told.get(name);
-    const current = this.current.get(name);
-    if (told === undefined || current === undefined) return told ?? current ?? null;
-    return compareRecords(current, told) > 0 ? current : told;
-  }
-
-  compareAndSwap({ key, seq, record }: RecordWrite): StoredRecord | null | "done" {
-    const name = encodeHex(key);
-    const stored = this.current.get(name) ?? null;
-    if ((stored?.seq ?? 0) !== seq - 1) return stored;
-    this.current.set(name, { seq, record });
-    return "done";
-  }
-}
-
 type Guest = {
-  readonly line: Line;
+  readonly line: StoreLine;
   /** Keys that it has read. */
   readonly shown: Set<string>;
   readonly streams: Set<Duplex>;
@@ -92,9 +47,9 @@ type Call = {
 export class SiegeStore {
   readonly #random: Random;
   readonly #powers: StorePowers;
-  #line = new Line();
+  #line = new StoreLine();
   #calls: Call[] = [];
-  #late: { readonly line: Line; readonly write: RecordWrite }[] = [];
+  #late: { readonly line: StoreLine; readonly write: RecordWrite }[] = [];
   /** Every record that an enclave ever handed over. */
   readonly #seen = new Map<string, StoredRecord[]>();
   readonly #guests = new Map<object, Guest>();
@@ -284,7 +239,7 @@ export class SiegeStore {
     return this.#seen.get(name)?.some((seen) => seen.record === record) === true;
   }
 
-  #firstOf(line: Line, name: string): StoredRecord | null {
+  #firstOf(line: StoreLine, name: string): StoredRecord | null {
     const newest = line.newest(name);
     if (newest !== null) line.current.set(name, newest);
     if (!this.#powers.rollsBack || this.isHonest || !this.#random.chance(0.5)) return newest;
@@ -324,22 +279,4 @@ export class SiegeStore {
 /** Of a key that this boot has not read before. */
 function isFirst({ asked, guest }: Call): boolean {
   return asked.kind === "read" && asked.names.some((name) => !guest.shown.has(name));
-}
-
-/** By how far they are; whoever has the second in its memory takes the first when it is further. */
-function compareRecords(first: StoredRecord, second: StoredRecord): number {
-  const [a, b] = [parsedOf(first), parsedOf(second)];
-  const order = comparePlaces(maximumOf(a), maximumOf(b));
-  return order === 0 ? comparePlaces(a.last, b.last) : order;
-}
-
-function comparePlaces(first: Position | null, second: Position | null): number {
-  if (first === null || second === null) return Number(first !== null) - Number(second !== null);
-  return comparePositions(first, second);
-}
-
-function parsedOf({ record }: StoredRecord): TendermintRecord {
-  const parsed = parseTendermintRecord(record.subarray(PREFIX_BYTES, record.length - TAG_BYTES));
-  invariant(parsed !== undefined, "an enclave writes records");
-  return parsed;
 }
