@@ -77,7 +77,7 @@ export async function startRival(
   const keyFile = join(folder, "priv_validator_key.json");
   const identityFile = join(folder, "kms-identity.key");
   const publicKey = prepareValidatorKey({ validatorKey: keyFile });
-  prepareIdentityFile({ identityFile });
+  await prepareIdentityFile({ identityFile });
   const { version, isExtensionAnswered, prepare } = RIVALS[name];
   const args = prepare({ folder, address, keyFile, identityFile });
   const process = new LoggedProcess(program, args, join(folder, "log"));
