@@ -1,8 +1,8 @@
 // Several nodes of one chain on this machine, each of which knows all the others that were made
 // before it. They run the application that is built into the node.
 
-import { CometNode } from "./comet-node.ts";
 import { freePorts } from "../../../scripts/local/free-ports.ts";
+import { CometNode } from "./comet-node.ts";
 import { type NodeHome, nodeIdOf } from "./node-home.ts";
 
 export async function makeMesh(
