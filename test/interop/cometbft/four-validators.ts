@@ -6,21 +6,17 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePorts } from "../../../scripts/local/free-ports.ts";
-import { CometNode } from "./comet-node.ts";
 import { makeNetworkHomes } from "./network-homes.ts";
-import { type ExtensionParameter, nodeIdOf } from "./node-home.ts";
+import type { ExtensionParameter } from "./node-home.ts";
+import { checkNoConflict, makeMesh } from "./node-mesh.ts";
 import { RealSigner } from "./real-signer.ts";
 import type { Report } from "./report.ts";
-import { countSigned, isSignedAt } from "./signed-commits.ts";
+import { awaitSigned, countSigned } from "./signed-commits.ts";
 
 const VALIDATOR_COUNT = 4;
 const HEIGHTS_PER_STAGE = 10;
 /** Longer than a node waits for an answer (tendermint.md §1.5). */
 const PAUSE_MS = 7000;
-const RETURN_DEADLINE_MS = 60_000;
-const POLL_MS = 100;
-/** The node's own word for votes of one validator that contradict each other. */
-const CONFLICT = "onflicting vote";
 
 export async function checkFourValidators(
   report: Report,
@@ -29,16 +25,9 @@ export async function checkFourValidators(
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "redoubt-node-"));
   const homes = makeNetworkHomes(program, folder, VALIDATOR_COUNT, extensions);
-  const [signerPort = 0, ...ports] = await freePorts(1 + 2 * VALIDATOR_COUNT);
+  const [signerPort = 0] = await freePorts(1);
   const laddr = `tcp://127.0.0.1:${signerPort}`;
-  const ids = homes.map((home) => nodeIdOf(program, home));
-  const peersOf = (index: number): number => ports[2 * index + 1] ?? 0;
-  const nodes = homes.map((home, index) => {
-    const earlier = ids.slice(0, index).map((id, at) => `${id}@127.0.0.1:${peersOf(at)}`);
-    const own = { rpc: ports[2 * index] ?? 0, peers: peersOf(index) };
-    const peers = `--p2p.persistent_peers=${earlier.join(",")}`;
-    return new CometNode(program, home, own, ["--proxy_app=kvstore", peers]);
-  });
+  const nodes = await makeMesh(program, homes);
   const [home] = homes;
   const [, other] = nodes;
   if (home === undefined || other === undefined) throw new Error("there are four");
@@ -71,9 +60,8 @@ export async function checkFourValidators(
     await stage("and over kill -9 of the parent", () => signer.restartParent());
     await report.check("our signatures are right, no conflicts, no evidence", async () => {
       const last = (await other.height()) - 1;
-      const { signed, absent, nil } = await countSigned(other, last, ours);
-      const conflicts = nodes.reduce((sum, node) => sum + node.logCount(CONFLICT), 0);
-      if (conflicts > 0) throw new Error(`${conflicts} conflicting votes in the logs`);
+      const { signed, absent, nil } = await countSigned(other, 1, last, ours);
+      checkNoConflict(nodes);
       return `${last} heights: ours in ${signed}, absent from ${absent}, for nil in ${nil}`;
     });
   } finally {
@@ -81,21 +69,4 @@ export async function checkFourValidators(
     await signer.stop();
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** Of a commit that is made from now on. */
-async function awaitSigned(
-  node: CometNode,
-  ours: { readonly publicKey: Uint8Array; readonly address: string },
-): Promise<number> {
-  const deadlineMs = performance.now() + RETURN_DEADLINE_MS;
-  let height = await node.height();
-  while (performance.now() < deadlineMs) {
-    // The commit of the last height is not final before the next one.
-    await node.awaitHeight(height + 1);
-    if (await isSignedAt(node, height, ours)) return height;
-    height += 1;
-    await new Promise((settle) => setTimeout(settle, POLL_MS));
-  }
-  throw new Error(`our vote is not in the commits up to ${height}`);
 }

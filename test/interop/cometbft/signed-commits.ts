@@ -9,6 +9,7 @@ import type { CometNode, SignedHeader } from "./comet-node.ts";
 
 const SPKI = Buffer.from("302a300506032b6570032100", "hex");
 const PRECOMMIT = 2;
+const RETURN_DEADLINE_MS = 60_000;
 const FLAG_ABSENT = 1;
 const FLAG_COMMIT = 2;
 const FLAG_NIL = 3;
@@ -48,18 +49,28 @@ export async function verifyCommits(
 /** One of several validators. */
 export type Ours = { readonly publicKey: Uint8Array; readonly address: string };
 
-export async function isSignedAt(node: CometNode, height: number, ours: Ours): Promise<boolean> {
-  return ownFlag(await node.signedHeader(height), ours) === FLAG_COMMIT;
+/** The first height from now on whose commit has our vote. */
+export async function awaitSigned(node: CometNode, ours: Ours): Promise<number> {
+  const deadlineMs = performance.now() + RETURN_DEADLINE_MS;
+  let height = await node.height();
+  while (performance.now() < deadlineMs) {
+    // The commit of the last height is not final before the next one.
+    await node.awaitHeight(height + 1);
+    if (ownFlag(await node.signedHeader(height), ours) === FLAG_COMMIT) return height;
+    height += 1;
+  }
+  throw new Error(`our vote is not in the commits up to ${height}`);
 }
 
-/** Of all heights up to `last`; throws for a signature of ours that is wrong, and for evidence. */
+/** Of these heights; throws for a signature of ours that is wrong, and for evidence. */
 export async function countSigned(
   node: CometNode,
+  first: number,
   last: number,
   ours: Ours,
 ): Promise<{ readonly signed: number; readonly absent: number; readonly nil: number }> {
   const counts = { signed: 0, absent: 0, nil: 0 };
-  for (let height = 1; height <= last; height++) {
+  for (let height = first; height <= last; height++) {
     if ((await node.evidenceCount(height)) > 0) throw new Error(`evidence at height ${height}`);
     const flag = ownFlag(await node.signedHeader(height), ours);
     if (flag === FLAG_COMMIT) counts.signed += 1;
