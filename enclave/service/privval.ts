@@ -43,7 +43,8 @@ import type { UnboundSignatures } from "./unbound-signatures.ts";
 
 type PrivvalParams = ParamsOf<(typeof ENCLAVE_METHODS)["privval"]>;
 type PrivvalAnswer = AnswerOf<(typeof ENCLAVE_METHODS)["privval"]>;
-type PrivvalResult = Result<PrivvalAnswer, Refusal> | Promise<Result<PrivvalAnswer, Refusal>>;
+type PrivvalOutcome = Result<PrivvalAnswer, Refusal>;
+type PrivvalResult = PrivvalOutcome | Promise<PrivvalOutcome>;
 type RequestOf<K extends PrivvalRequest["kind"]> = Extract<PrivvalRequest, { readonly kind: K }>;
 
 export type PrivvalParts = {
@@ -135,13 +136,13 @@ function signVote(
   parts: PrivvalParts,
   account: TendermintAccount,
   { vote: asked, chainId, skipExtensionSigning }: RequestOf<"vote">,
-): Promise<Result<PrivvalAnswer, Refusal>> {
+): Promise<PrivvalOutcome> {
   const isExtended = hasExtension(asked) && !skipExtensionSigning;
-  return signClaim(parts, account, asked, voteRoot(asked, chainId), (timestamp) => {
+  return signClaim(parts, account, asked, voteRoot(asked, chainId), (key, timestamp) => {
     const vote = { ...asked, timestamp };
-    const signature = release(parts, account, voteSignBytes(vote, chainId));
+    const signature = key.sign(voteSignBytes(vote, chainId));
     if (!signature.ok) return signature;
-    const extension = isExtended ? signExtension(parts, account, vote, chainId) : NO_EXTENSION;
+    const extension = isExtended ? signExtension(parts, key, vote, chainId) : NO_EXTENSION;
     if (!extension.ok) return extension;
     const signatures = { signature: signature.value, ...extension.value };
     const signed = signedOf(vote, vote.blockId?.hash ?? new Uint8Array(0), isExtended);
@@ -150,16 +151,15 @@ function signVote(
 }
 
 function signExtension(
-  parts: PrivvalParts,
-  account: TendermintAccount,
+  { unboundSignatures }: PrivvalParts,
+  key: MessageKey,
   vote: Vote,
   chainId: string,
 ): Result<ExtensionSignatures, Refusal> {
-  const extension = release(parts, account, extensionSignBytes(vote, chainId));
+  const extension = key.sign(extensionSignBytes(vote, chainId));
   if (!extension.ok) return extension;
   // Parsing refuses any second extension but the empty one.
-  const key = findKey(parts, account);
-  const unbound = key === null ? err(refusal("KEY_UNKNOWN")) : parts.unboundSignatures.of(key);
+  const unbound = unboundSignatures.of(key);
   if (!unbound.ok) return unbound;
   return ok({ extensionSignature: extension.value, unboundSignature: unbound.value });
 }
@@ -168,10 +168,10 @@ function signProposal(
   parts: PrivvalParts,
   account: TendermintAccount,
   { proposal: asked, chainId }: RequestOf<"proposal">,
-): Promise<Result<PrivvalAnswer, Refusal>> {
-  return signClaim(parts, account, asked, proposalRoot(asked, chainId), (timestamp) => {
+): Promise<PrivvalOutcome> {
+  return signClaim(parts, account, asked, proposalRoot(asked, chainId), (key, timestamp) => {
     const proposal = { ...asked, timestamp };
-    const signature = release(parts, account, proposalSignBytes(proposal, chainId));
+    const signature = key.sign(proposalSignBytes(proposal, chainId));
     if (!signature.ok) return signature;
     const signed = signedOf(proposal, proposal.blockId.hash, false);
     return ok({ answer: encodeProposalAnswer(proposal, signature.value), signed });
@@ -184,18 +184,18 @@ async function signClaim(
   account: TendermintAccount,
   claim: TendermintClaim,
   root: Uint8Array,
-  signAt: (time: Timestamp) => Result<PrivvalAnswer, Refusal>,
-): Promise<Result<PrivvalAnswer, Refusal>> {
-  const early = new EarlyWork(() => signAt(claim.timestamp));
+  signAt: (key: MessageKey, time: Timestamp) => PrivvalOutcome,
+): Promise<PrivvalOutcome> {
+  const early = new EarlyWork(() => withKey(parts, account, (key) => signAt(key, claim.timestamp)));
   const timed = await recordClaim(parts, account, claim, root, () => early.start());
-  if (!timed.ok || findKey(parts, account) === null) {
+  // Of what was refused after all nothing is signed, if it was not yet.
+  if (!timed.ok) {
     early.drop();
-    return timed.ok ? err(refusal("KEY_UNKNOWN")) : timed;
+    return timed;
   }
-  if (isSameTime(timed.value, claim.timestamp)) return early.take();
   // What is signed again states the time that it stated first.
-  early.drop();
-  return signAt(timed.value);
+  const isAsAsked = isSameTime(timed.value, claim.timestamp);
+  return withKey(parts, account, (key) => (isAsAsked ? early.take() : signAt(key, timed.value)));
 }
 
 /** What has no height is nothing that a record could hold: the manifest alone allows it. */
@@ -207,7 +207,7 @@ function signRawBytes(
   const denied = decideRawRequest(account.policy, request);
   if (denied !== null) return err(denied);
   const bytes = request.kind === "signBytes" ? request.value : rawBytesSignBytes(request);
-  const signature = release(parts, account, bytes);
+  const signature = withKey(parts, account, (key) => key.sign(bytes));
   return signature.ok
     ? ok({ answer: encodeBytesAnswer(signature.value), signed: null })
     : signature;
@@ -243,19 +243,14 @@ async function recordClaim(
   return recorder.record(account, claim, root, receipt, onDecided);
 }
 
-/** Only for what is durable or whose answer waits until it is, or what needs no record. */
-function release(
-  parts: PrivvalParts,
-  account: TendermintAccount,
-  bytes: Uint8Array,
-): Result<Uint8Array, Refusal> {
-  return findKey(parts, account)?.sign(bytes) ?? err(refusal("KEY_UNKNOWN"));
-}
-
-/** Null when the bundle was dropped while the request waited for the store. */
-function findKey({ accounts }: PrivvalParts, { publicKey }: TendermintAccount): MessageKey | null {
+/** Refused when the bundle was dropped while the request waited for the store. */
+function withKey<T>(
+  { accounts }: PrivvalParts,
+  { publicKey }: TendermintAccount,
+  run: (key: MessageKey) => Result<T, Refusal>,
+): Result<T, Refusal> {
   const key = accounts.keyring.find(publicKey);
-  return key instanceof MessageKey ? key : null;
+  return key instanceof MessageKey ? run(key) : err(refusal("KEY_UNKNOWN"));
 }
 
 function signedOf(

@@ -70,6 +70,15 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
     `${CORE}/chains/tendermint/consensus-rule.test.ts`,
     `${CORE}/chains/tendermint/consensus-record.test.ts`,
   ],
+  "enclave/service/claim-recorder.ts": [
+    `${SERVICE}/privval.test.ts`,
+    `${SERVICE}/privval-faults.test.ts`,
+    `${SERVICE}/key-reservation.test.ts`,
+    `${SERVICE}/reserved-acts.test.ts`,
+    `${SERVICE}/consensus-override.test.ts`,
+  ],
+  "enclave/service/early-work.ts": [`${SERVICE}/early-work.test.ts`],
+  "enclave/service/unbound-signatures.ts": [`${SERVICE}/privval-faults.test.ts`],
   "enclave/service/privval.ts": [`${SERVICE}/privval.test.ts`, `${SERVICE}/privval-faults.test.ts`],
   "enclave/service/consensus-acts.ts": [
     `${SERVICE}/consensus-acts.test.ts`,

@@ -116,7 +116,7 @@ test("a key that goes while its record is written releases nothing", async () =>
   const rig = await ConsensusRig.serve();
   const open = rig.store.hold();
   const asked = rig.ask(voteRequest());
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await pause();
   const dropped = rig.enclave.call("bundle.retain", { bundleIds: [] });
   open();
   assert((await dropped).ok);
@@ -189,11 +189,19 @@ test("a signature that does not verify never leaves, whichever of an answer's it
       const parts = partsOf(accounts);
       const answer = await answerPrivval(parts, { chainId: CHAIN, key: null, message });
       assert.equal(answer.ok ? "ok" : answer.error.code, bad < count ? "SIGN_FAULT" : "ok");
+      if (bad === count) continue;
+      // A fault is not kept.
+      const again = await answerPrivval(parts, { chainId: CHAIN, key: null, message });
+      assert.equal(again.ok ? "ok" : again.error.code, "ok");
     }
   }
 });
 
 const NEVER = -1;
+
+function pause(): Promise<void> {
+  return new Promise((settle) => setTimeout(settle, 20));
+}
 
 test("signatures are made while the store writes, and none of what is refused", async () => {
   const store = new MemoryStore();
@@ -204,7 +212,7 @@ test("signatures are made while the store writes, and none of what is refused", 
     Promise.resolve(answerPrivval(parts, { chainId: CHAIN, key: null, message }));
   const open = store.hold();
   const asked = ask(voteRequest());
-  await new Promise((settle) => setTimeout(settle, 20));
+  await pause();
   assert.equal(signCount, 3);
   open();
   const answer = await asked;
@@ -226,12 +234,36 @@ test("what the store did not take releases nothing, though it was signed meanwhi
   const open = store.hold();
   const message = voteRequest();
   const asked = answerPrivval(partsOf(accounts), { chainId: CHAIN, key: null, message });
-  await new Promise((settle) => setTimeout(settle, 20));
+  await pause();
   assert.equal(signCount, 3);
   store.script(lost);
   open();
   const answer = await asked;
   assert.equal(answer.ok ? "ok" : answer.error.code, "STATE_UNKNOWN");
+});
+
+test("nothing is signed for what is refused within its turn, nor before a stale record is read", async () => {
+  const store = new MemoryStore();
+  let signCount = 0;
+  const accounts = await faultyAccounts(NEVER, store, () => (signCount += 1));
+  const parts = partsOf(accounts);
+  const ask = () =>
+    Promise.resolve(
+      answerPrivval(parts, { chainId: CHAIN, key: null, message: voteRequest(PREVOTE) }),
+    );
+  store.script(lost);
+  const unknown = await ask();
+  assert.equal(unknown.ok ? "ok" : unknown.error.code, "STATE_UNKNOWN");
+  await pause();
+  assert.equal(signCount, 0);
+  // What became of that write has to be read first.
+  const open = store.hold();
+  const asked = ask();
+  await pause();
+  assert.equal(signCount, 0);
+  open();
+  assert((await asked).ok);
+  assert.equal(signCount, 1);
 });
 
 test("what was recorded for something else releases nothing", async (t) => {
