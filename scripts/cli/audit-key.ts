@@ -133,7 +133,7 @@ export class KeyReplay {
     if (receipt.family !== null && receipt.family !== this.#family) {
       this.#find("MALFORMED", seq, `${receipt.kind} for a key of another family of chains`);
     }
-    this.#rise.add(receipt);
+    for (const line of receipt.signed) this.#rise.add(line);
   }
 
   #find(code: FindingCode, seq: number, detail = ""): void {

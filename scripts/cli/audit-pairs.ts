@@ -4,7 +4,7 @@
 
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import type { Finding } from "./audit-key.ts";
-import type { ParsedReceipt } from "./audit-receipt.ts";
+import type { SignedLine } from "./audit-receipt.ts";
 
 type Vote = { readonly seq: number; readonly source: bigint; readonly target: bigint };
 
@@ -15,9 +15,9 @@ export class SignedPairs {
   readonly #all: Vote[] = [];
   readonly #findings: Finding[] = [];
 
-  add({ seq, heights, signingRoot }: ParsedReceipt): void {
+  add({ seq, heights, signingRoot }: SignedLine): void {
     const [first, target] = heights;
-    if (signingRoot === null || first === undefined) return;
+    if (first === undefined) return;
     const root = encodeHex(signingRoot);
     if (target === undefined) return this.#compare(this.#blocks, first, root, seq, "slot");
     this.#compare(this.#votes, target, root, seq, "target");

@@ -5,17 +5,17 @@
 
 import { encodeHex } from "../../shared/bytes/hex.ts";
 import type { Finding } from "./audit-key.ts";
-import { type ParsedReceipt, placeOf } from "./audit-receipt.ts";
+import { placeOf, type SignedLine } from "./audit-receipt.ts";
 
 export class SignedPlaces {
   /** By place, the root that was first signed for it. */
   readonly #roots = new Map<string, string>();
   readonly #findings: Finding[] = [];
 
-  add(receipt: ParsedReceipt): void {
-    const place = placeOf(receipt);
-    const { seq, signingRoot } = receipt;
-    if (place === undefined || signingRoot === null) return;
+  add(line: SignedLine): void {
+    const place = placeOf(line);
+    const { seq, signingRoot } = line;
+    if (place === undefined) return;
     const { height, round, step } = place;
     const name = `${step} ${height}/${round}`;
     const root = encodeHex(signingRoot);

@@ -4,7 +4,8 @@
 
 import { comparePositions, type Position } from "../../enclave/core/chains/tendermint/position.ts";
 import { isEqualBytes } from "../../shared/bytes/compare.ts";
-import { type ParsedReceipt, placeOf } from "./audit-receipt.ts";
+import { UNRECEIPTED_COUNT_MAX } from "../../shared/limits.ts";
+import { placeOf, type SignedLine } from "./audit-receipt.ts";
 
 type Signed = { readonly place: Position; readonly root: Uint8Array };
 
@@ -14,10 +15,10 @@ export class Rise {
   #maxSlot = -1n;
   #maxSource = -1n;
   #maxTarget = -1n;
-  #last: Signed | null = null;
+  /** The last ones that went up, oldest first. */
+  readonly #places: Signed[] = [];
 
-  add({ kind, heights, signingRoot, family }: ParsedReceipt): void {
-    if (signingRoot === null) return;
+  add({ kind, heights, signingRoot, family }: SignedLine): void {
     const place = placeOf({ kind, heights });
     if (place !== undefined) return this.#addPlace({ place, root: signingRoot });
     if (family === "ethereum") this.#addHeights(heights);
@@ -34,13 +35,21 @@ export class Rise {
     if (target > this.#maxTarget) this.#maxTarget = target;
   }
 
-  /** What a write left without a receipt is written once more: at one place with one root. */
+  /**
+   * What a write left without a receipt is written once more, and so is all that a signer keeps in
+   * memory, when the answer to its write was lost: each at its place with its root.
+   */
   #addPlace(signed: Signed): void {
-    const last = this.#last;
-    const order = last === null ? 1 : comparePositions(signed.place, last.place);
-    if (order > 0) this.#last = signed;
-    else if (order < 0 || last === null || !isEqualBytes(signed.root, last.root)) {
+    const last = this.#places.at(-1);
+    if (last === undefined || comparePositions(signed.place, last.place) > 0) {
+      this.#places.push(signed);
+      if (this.#places.length > UNRECEIPTED_COUNT_MAX) this.#places.shift();
+    } else if (!this.#places.some((earlier) => isRepeat(earlier, signed))) {
       this.isSteady = false;
     }
   }
+}
+
+function isRepeat(earlier: Signed, { place, root }: Signed): boolean {
+  return comparePositions(earlier.place, place) === 0 && isEqualBytes(earlier.root, root);
 }

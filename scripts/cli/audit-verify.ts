@@ -127,9 +127,8 @@ async function judgePairs(paths: readonly string[], replays: Replays): Promise<v
   for await (const line of linesTogether(paths)) {
     const suspect = line.kind === "receipt" ? suspects.get(nameOf(line)) : undefined;
     if (suspect === undefined || line.kind !== "receipt") continue;
-    const receipt = parseReceipt(line.receipt);
-    const family = receipt?.family ?? null;
-    if (receipt !== undefined && family !== null) suspect[family].add(receipt);
+    const signed = parseReceipt(line.receipt)?.signed ?? [];
+    for (const each of signed) suspect[each.family].add(each);
   }
   for (const [name, { ethereum, tendermint }] of suspects) {
     replays.get(name)?.replay.findings.push(...ethereum.end(), ...tendermint.end());

@@ -114,11 +114,11 @@ async function checkHistory(cluster: Cluster, chaos: Chaos): Promise<void> {
     files.push(out);
     for (const text of readFileSync(out, "utf8").split("\n")) {
       const line = parseLine(text);
-      const receipt = line?.kind === "receipt" ? parseReceipt(line.receipt) : undefined;
-      if (line?.kind !== "receipt" || receipt === undefined) continue;
-      const { signingRoot } = receipt;
-      if (signingRoot !== null)
-        logged.add(nameOf({ key: encodePrefixedHex(line.key), signingRoot }));
+      if (line?.kind !== "receipt") continue;
+      const key = encodePrefixedHex(line.key);
+      for (const { signingRoot } of parseReceipt(line.receipt)?.signed ?? []) {
+        logged.add(nameOf({ key, signingRoot }));
+      }
     }
   }
   const verified = await runAudit(["verify", "--json", ...files]);

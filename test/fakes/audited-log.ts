@@ -15,6 +15,8 @@ export type Report = {
   readonly byCode: Readonly<Record<string, number>>;
   readonly receipts: number;
   readonly unheaded: number;
+  /** The first findings. */
+  readonly first: readonly { readonly code: string; readonly seq: number }[];
 };
 
 const folder = mkdtempSync(join(tmpdir(), "redoubt-audit-"));

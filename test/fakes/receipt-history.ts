@@ -2,7 +2,9 @@
 // what an audit makes of it.
 
 import {
+  type Act,
   encodeReceipt,
+  type HeldReceipt,
   headAfter,
   NO_HEAD,
   type Receipt,
@@ -36,6 +38,11 @@ export function overrideReceipt(...heights: readonly number[]): Receipt {
   return { ...voteReceipt(0, 0), kind: "override", heights: heights.map(BigInt) };
 }
 
+/** Of what a signer of a Tendermint chain has signed from memory. */
+export function heldReceipt(kind: Act, ...signed: readonly Receipt[]): HeldReceipt {
+  return { kind, signed, timeMs: 1 };
+}
+
 export class ReceiptHistory {
   readonly key: Uint8Array;
   readonly lines: LogReceipt[] = [];
@@ -45,13 +52,19 @@ export class ReceiptHistory {
     this.key = new Uint8Array(48).fill(number);
   }
 
-  add(...receipts: readonly Receipt[]): this {
+  add(...receipts: readonly (Receipt | HeldReceipt)[]): this {
     for (const receipt of receipts) {
-      const seq = this.lines.length + 1;
-      const bytes = encodeReceipt(receipt, seq, this.#head);
-      this.#head = headAfter({ scope: AUDIT_SCOPE, publicKey: this.key }, bytes);
-      this.lines.push({ kind: "receipt", scope: AUDIT_SCOPE, key: this.key, seq, receipt: bytes });
+      this.addBytes((seq, previous) => encodeReceipt(receipt, seq, previous));
     }
+    return this;
+  }
+
+  /** Bytes that no enclave writes, in the place of a receipt. */
+  addBytes(encode: (seq: number, previous: Uint8Array) => Uint8Array): this {
+    const seq = this.lines.length + 1;
+    const bytes = encode(seq, this.#head);
+    this.#head = headAfter({ scope: AUDIT_SCOPE, publicKey: this.key }, bytes);
+    this.lines.push({ kind: "receipt", scope: AUDIT_SCOPE, key: this.key, seq, receipt: bytes });
     return this;
   }
 
