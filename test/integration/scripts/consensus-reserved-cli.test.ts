@@ -1,4 +1,5 @@
-// `redoubt state` for a key of a Tendermint chain whose heights are reserved, as a process against a
+// `redoubt state` for a key of a Tendermint chain whose heights are reserved, as a process against
+// a
 // fake admin socket: what was signed there may have no record yet.
 
 import assert from "node:assert/strict";
