@@ -3,6 +3,7 @@
 // (docs/decisions/0005-imports-carry-no-roots.md).
 
 import { encodeConsensusRetirement } from "../../shared/attestation/retirement.ts";
+import { isEqualBytes } from "../../shared/bytes/compare.ts";
 import { type Refusal, refusal } from "../../shared/errors.ts";
 import { parseConsensusOrder } from "../../shared/override-order.ts";
 import { err, ok, type Result } from "../../shared/result.ts";
@@ -60,6 +61,14 @@ export async function raisePositions(
   for (const { account, position } of known) {
     const beyond = decideMaxHeight(account.policy.maxHeight, position);
     if (beyond !== null) return err(beyond);
+  }
+  // Its holder would not learn of it before it has signed there.
+  for (const { account, position } of known) {
+    const reserved = account.entry.raised?.record.reserved ?? null;
+    const isOthers = reserved !== null && !isEqualBytes(reserved.holder, parts.bootId);
+    if (isOthers && position.height <= reserved.height) {
+      return err(refusal("GUARD_RESERVED", position.height, reserved.height));
+    }
   }
   const raises = known.map(({ account, position }) => {
     return {

@@ -35,7 +35,14 @@ export class KeyReservation {
   readonly #heightCount: number;
   /** Trusted time, null when it is too old. */
   readonly #nowMs: () => number | null;
-  #held: Held;
+  readonly #holder: Uint8Array;
+  /** The last step that was signed. */
+  #last: SignedStep | null = null;
+  /** Never undone: the store may have been told. */
+  #isGivenBack = false;
+  /** An order of the operators is being written, or may have been. */
+  #isOrdered = false;
+  #ordering: Promise<unknown> | null = null;
   readonly #unwritten: Unwritten[] = [];
   /** What is to be reserved with the next write. */
   #next: HeldWish["next"] = null;
@@ -50,7 +57,12 @@ export class KeyReservation {
     this.#account = account;
     this.#heightCount = heightCount;
     this.#nowMs = nowMs;
-    this.#held = { holder, last: null, isClosed: false };
+    this.#holder = holder;
+  }
+
+  get #held(): Held {
+    const isClosed = this.#isGivenBack || this.#isOrdered;
+    return { holder: this.#holder, last: this.#last, isClosed };
   }
 
   /** Answers the time that the signature has to state, once it may be made. */
@@ -86,7 +98,9 @@ export class KeyReservation {
 
   /** Signs nothing more, and lets others go on at once. What fails leaves the heights reserved. */
   async giveBack(): Promise<void> {
-    this.#held = { ...this.#held, isClosed: true };
+    this.#isGivenBack = true;
+    // An order that is under way decides first what there is to be given back.
+    await this.#ordering;
     await this.#writing;
     while (this.#unwritten.length > RECEIPT_SIGNED_COUNT_MAX) {
       const written = await this.#write();
@@ -100,20 +114,30 @@ export class KeyReservation {
    * Meanwhile nothing is signed, and afterwards what the order says holds. When its outcome is
    * unknown nothing is signed any more: others may go on below what is reserved here.
    */
-  async override(write: () => Promise<Result<null, Refusal>>): Promise<Result<null, Refusal>> {
-    const { entry } = this.#account;
+  override(write: () => Promise<Result<null, Refusal>>): Promise<Result<null, Refusal>> {
     const isQuiet = this.#unwritten.length === 0 && this.#writing === null;
     // Something was signed that the order does not know of, or an earlier one may still be written.
-    if (!isQuiet || this.#held.isClosed) return err(refusal("STATE_CONFLICT"));
+    if (!isQuiet || this.#held.isClosed) {
+      if (!isQuiet && !this.#held.isClosed) void this.#write();
+      return Promise.resolve(err(refusal("STATE_CONFLICT")));
+    }
+    const ordering = this.#order(write).finally(() => {
+      this.#ordering = null;
+    });
+    this.#ordering = ordering;
+    return ordering;
+  }
+
+  async #order(write: () => Promise<Result<null, Refusal>>): Promise<Result<null, Refusal>> {
+    const { entry } = this.#account;
     const before = entry.raised;
-    this.#held = { ...this.#held, isClosed: true };
+    this.#isOrdered = true;
     const written = await write();
     if (written.ok) {
       this.#next = null;
-      this.#held = { ...this.#held, last: null, isClosed: false };
-    } else if (entry.raised === before || !entry.isStale) {
-      this.#held = { ...this.#held, isClosed: false };
-    }
+      this.#last = null;
+      this.#isOrdered = false;
+    } else if (entry.raised === before || !entry.isStale) this.#isOrdered = false;
     return written;
   }
 
@@ -138,7 +162,7 @@ export class KeyReservation {
     root: Uint8Array,
     receipt: Receipt,
   ): Timestamp {
-    this.#held = { ...this.#held, last };
+    this.#last = last;
     if (!isRepeat && last !== null) this.#unwritten.push({ step: last, receipt });
     this.#wish(claim.height);
     // Nobody waits for it. When it fails, the next signature tries again.

@@ -59,7 +59,10 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
     `${CORE}/chains/tendermint/reservation.test.ts`,
     `${SERVICE}/key-reservation.test.ts`,
   ],
-  "enclave/service/key-reservation.ts": [`${SERVICE}/key-reservation.test.ts`],
+  "enclave/service/key-reservation.ts": [
+    `${SERVICE}/key-reservation.test.ts`,
+    `${SERVICE}/key-reservation-orders.test.ts`,
+  ],
   "enclave/core/chains/tendermint/consensus-record.ts": [
     `${CORE}/chains/tendermint/consensus-record.test.ts`,
     `${STATE}/tendermint-ledger.test.ts`,

@@ -94,8 +94,12 @@ export function reserveNext(
     return { last: highestStep(record.last, signed), reserved: { ...reserved, height } };
   }
   const isFree = next !== null && (reserved === null || next.asked > reserved.height);
-  // Somebody took over, or the operators ordered it: only the receipts are written.
-  if (!isFree) return signed === null ? null : record;
+  // Somebody took over: only the receipts are written. What was signed is in the record all the same
+  // when nobody holds it.
+  if (!isFree) {
+    if (signed === null) return null;
+    return reserved === null ? { last: highestStep(record.last, signed), reserved } : record;
+  }
   const last =
     reserved === null ? record.last : highestStep(record.last, withoutRoot(endOf(reserved)));
   return { last: highestStep(last, signed), reserved: { height: next.upTo, holder: held.holder } };
@@ -109,7 +113,10 @@ export function giveBack(
 ): TendermintRecord | null {
   const { last, reserved } = record;
   if (!held.isClosed) return null;
-  if (reserved === null || !isHolder(held, reserved)) return signed === null ? null : record;
+  if (reserved === null || !isHolder(held, reserved)) {
+    if (signed === null) return null;
+    return reserved === null ? { last: highestStep(last, signed), reserved } : record;
+  }
   return { last: highestStep(highestStep(last, held.last), signed), reserved: null };
 }
 

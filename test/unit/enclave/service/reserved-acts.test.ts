@@ -78,6 +78,13 @@ async function lower(rig: ConsensusRig, height: bigint): Promise<string> {
   return done.ok ? "ok" : done.error.code;
 }
 
+async function raise(rig: ConsensusRig, height: bigint): Promise<string> {
+  const floors = [{ key: VALIDATOR.publicKey, last: { ...PRECOMMIT, height } }];
+  const asked = { chainId: CHAIN, floors, isDryRun: false, reason: 0 };
+  const raised = await rig.enclave.call("consensus.import", asked);
+  return raised.ok ? "ok" : raised.error.code;
+}
+
 function kindsOf(store: MemoryStore): readonly unknown[] {
   return store.receipts.map((bytes) => {
     const item = parseCbor(bytes);
@@ -201,4 +208,16 @@ test("no order is taken while something that was signed is not written", async (
   assert(await signs(rig, 102));
   await quiet();
   assert.equal(await lower(rig, 50n), "ok");
+});
+
+test("an import within what another boot has reserved is refused: its holder would not learn of it", async () => {
+  const holder = await holding();
+  const other = await boot(holder.store);
+  assert.equal(await raise(other, 105n), "GUARD_RESERVED");
+  assert.equal(await raise(other, END.height), "GUARD_RESERVED");
+  assert.equal(await raise(other, END.height + 1n), "ok");
+  // The holder's own heights are its to raise.
+  const own = await holding();
+  assert.equal(await raise(own, 105n), "ok");
+  assert.equal(await ask(own, 105), "GUARD_STEP_DOUBLE");
 });

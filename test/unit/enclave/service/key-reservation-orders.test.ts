@@ -1,0 +1,82 @@
+// Orders of the operators on a key with reserved heights, beside what else happens to it: nothing
+// that was given back may be taken up again by one.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { rootOf } from "../../../fakes/ledger-rig.ts";
+import { lost, MemoryStore } from "../../../fakes/memory-store.ts";
+import { ReservationRig } from "../../../fakes/reservation-rig.ts";
+
+const A = rootOf("a");
+const B = rootOf("b");
+const unasked = () => assert.fail("nothing is written");
+
+/** Until everything that was begun has ended. */
+function settle(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, 5);
+  });
+}
+
+test("an order that fails does not undo what was given back beside it", async () => {
+  const store = new MemoryStore();
+  const rig = await ReservationRig.serve(store, { heights: 10 });
+  const { account, recorder } = rig;
+  assert.equal(await rig.ask(5, A), "5");
+  await settle();
+  // An act whose answer is lost: the order and the retirement both read the record first.
+  store.script(lost);
+  const receipt = { kind: "import", heights: [], signingRoot: null, timeMs: 1 };
+  const acted = await account.ledger.amend(account, receipt, (record) => {
+    assert(record !== null);
+    return { record, isRetired: false };
+  });
+  assert(!acted.ok);
+  const order = { kind: "override", heights: [], signingRoot: A, timeMs: 1 };
+  const empty = { last: null, reserved: null };
+  const ordered = recorder.override(account, () =>
+    account.ledger.override(account, order, empty, 1),
+  );
+  const closed = recorder.close(account);
+  const refused = await ordered;
+  assert.equal(refused.ok ? "ok" : refused.error.code, "OVERRIDE_STATE");
+  assert.equal(await rig.ask(6, A), "DRAINING");
+  await closed;
+  assert.equal(await rig.ask(6, A), "DRAINING");
+  assert.equal(rig.stored().reserved, null);
+  const second = await ReservationRig.boot(store, { boot: 2 });
+  assert.equal(await second.ask(6, B), "6");
+});
+
+test("an order that is carried out beside a drain leaves nothing reserved, and nothing signed", async () => {
+  const store = new MemoryStore();
+  const rig = await ReservationRig.serve(store, { heights: 10 });
+  const { account, recorder } = rig;
+  assert.equal(await rig.ask(5, A), "5");
+  await settle();
+  const order = { kind: "override", heights: [], signingRoot: A, timeMs: 1 };
+  const seq = account.entry.durable?.seq ?? 0;
+  const ordered = recorder.override(account, () =>
+    account.ledger.override(account, order, { last: null, reserved: null }, seq),
+  );
+  const drained = recorder.giveBack();
+  assert((await ordered).ok);
+  await drained;
+  assert.equal(await rig.ask(5, B), "DRAINING");
+  assert.deepEqual(rig.stored(), { last: null, reserved: null });
+});
+
+test("an order waits for what is not written yet, and has it written", async () => {
+  const store = new MemoryStore();
+  const rig = await ReservationRig.serve(store, { heights: 10 });
+  const { account, recorder } = rig;
+  await rig.ask(5, A);
+  await settle();
+  store.script(lost);
+  assert.equal(await rig.ask(6, A), "6");
+  await settle();
+  const refused = await recorder.override(account, unasked);
+  assert.equal(refused.ok ? "ok" : refused.error.code, "STATE_CONFLICT");
+  await settle();
+  assert.equal(rig.stored().last?.height, 6n);
+});
