@@ -94,8 +94,8 @@ export function reserveNext(
     return { last: highestStep(record.last, signed), reserved: { ...reserved, height } };
   }
   const isFree = next !== null && (reserved === null || next.asked > reserved.height);
-  // Somebody took over: only the receipts are written. What was signed is in the record all the same
-  // when nobody holds it.
+  // Somebody took over: only the receipts are written. When nobody holds the heights, what was
+  // signed stands in the record all the same.
   if (!isFree) {
     if (signed === null) return null;
     return reserved === null ? { last: highestStep(record.last, signed), reserved } : record;
