@@ -86,6 +86,7 @@ test("the log names the key where the configuration does, and only there", async
     });
     enclave.privval = () => ok({ answer: MESSAGE, signed });
     assert((await signer.answer("a-1", MESSAGE, 1000)).ok);
+    await turn();
     assert.equal(log.lines.at(-1)?.fields.key, named);
     enclave.privval = () => err(refusal("GUARD_STEP_DOUBLE", 7n, 0, "precommit"));
     await signer.answer("a-1", MESSAGE, 1000);
