@@ -173,6 +173,8 @@ describe(`the running signer with something broken, seed ${seed}`, () => {
     changeRow(keyAt(1), `record = x'${record.toString("hex")}'`);
     assert.ok(!other.equals(record));
     assert.equal(await signer.startParent(), null);
+    // A parent that has just started says that it has no credentials until it has read them.
+    await signer.awaitReady();
   });
 
   it("waits for a KMS that is away, says so once, and starts when it is back", async () => {
