@@ -62,6 +62,8 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/service/key-reservation.ts": [
     `${SERVICE}/key-reservation.test.ts`,
     `${SERVICE}/key-reservation-orders.test.ts`,
+    `${SERVICE}/key-reservation-faults.test.ts`,
+    `${SERVICE}/reserved-acts.test.ts`,
   ],
   "enclave/core/chains/tendermint/consensus-record.ts": [
     `${CORE}/chains/tendermint/consensus-record.test.ts`,
