@@ -42,7 +42,6 @@ export class KeyReservation {
   #isGivenBack = false;
   /** An order of the operators is being written, or may have been. */
   #isOrdered = false;
-  #ordering: Promise<unknown> | null = null;
   readonly #unwritten: Unwritten[] = [];
   /** What is to be reserved with the next write. */
   #next: HeldWish["next"] = null;
@@ -99,8 +98,6 @@ export class KeyReservation {
   /** Signs nothing more, and lets others go on at once. What fails leaves the heights reserved. */
   async giveBack(): Promise<void> {
     this.#isGivenBack = true;
-    // An order that is under way decides first what there is to be given back.
-    await this.#ordering;
     await this.#writing;
     while (this.#unwritten.length > RECEIPT_SIGNED_COUNT_MAX) {
       const written = await this.#write();
@@ -114,21 +111,14 @@ export class KeyReservation {
    * Meanwhile nothing is signed, and afterwards what the order says holds. When its outcome is
    * unknown nothing is signed any more: others may go on below what is reserved here.
    */
-  override(write: () => Promise<Result<null, Refusal>>): Promise<Result<null, Refusal>> {
-    const isQuiet = this.#unwritten.length === 0 && this.#writing === null;
-    // Something was signed that the order does not know of, or an earlier one may still be written.
-    if (!isQuiet || this.#held.isClosed) {
-      if (!isQuiet && !this.#held.isClosed) void this.#write();
-      return Promise.resolve(err(refusal("STATE_CONFLICT")));
+  async override(write: () => Promise<Result<null, Refusal>>): Promise<Result<null, Refusal>> {
+    // An earlier one may still be written.
+    if (this.#held.isClosed) return err(refusal("STATE_CONFLICT"));
+    if (this.#unwritten.length > 0 || this.#writing !== null) {
+      // Something was signed that the order does not know of.
+      void this.#write();
+      return err(refusal("STATE_CONFLICT"));
     }
-    const ordering = this.#order(write).finally(() => {
-      this.#ordering = null;
-    });
-    this.#ordering = ordering;
-    return ordering;
-  }
-
-  async #order(write: () => Promise<Result<null, Refusal>>): Promise<Result<null, Refusal>> {
     const { entry } = this.#account;
     const before = entry.raised;
     this.#isOrdered = true;
@@ -166,7 +156,7 @@ export class KeyReservation {
     if (!isRepeat && last !== null) this.#unwritten.push({ step: last, receipt });
     this.#wish(claim.height);
     // Nobody waits for it. When it fails, the next signature tries again.
-    if (this.#unwritten.length > 0 || this.#next !== null) void this.#write();
+    void this.#write();
     const time = timeToSign(last, claim, root);
     invariant(time !== null, "what is signed is the last step");
     return time;
@@ -187,7 +177,7 @@ export class KeyReservation {
 
   /** One at a time; whoever comes while it is under way waits for that one, and decides again. */
   #write(): Promise<Result<null, Refusal>> {
-    this.#writing ??= this.#writeNext().then((written) => {
+    this.#writing ??= this.#reserve().then((written) => {
       this.#writing = null;
       const hasMore = this.#unwritten.length > 0 && !this.#held.isClosed;
       if (written.ok && hasMore) void this.#write();
@@ -196,13 +186,13 @@ export class KeyReservation {
     return this.#writing;
   }
 
-  async #writeNext(): Promise<Result<null, Refusal>> {
-    const next = this.#held.isClosed ? null : this.#next;
-    const written = await this.#writePage("reserve", (record, signed) =>
+  /** What is wished for and not written is wished for again by whoever needs it. */
+  #reserve(): Promise<Result<null, Refusal>> {
+    const next = this.#next;
+    this.#next = null;
+    return this.#writePage("reserve", (record, signed) =>
       reserveNext(this.#held, record, { signed, next }),
     );
-    if (written.ok && this.#next === next) this.#next = null;
-    return written;
   }
 
   /** One write, with the receipts of what was signed first. */
@@ -217,25 +207,23 @@ export class KeyReservation {
     }
     const page = this.#unwritten.slice(0, RECEIPT_SIGNED_COUNT_MAX);
     const signed = page.at(-1)?.step ?? null;
-    let isWritten = false;
     const receipt = { kind, signed: page.map((line) => line.receipt), timeMs };
     const amended = await ledger.amend(this.#account, receipt, (record) => {
       const next = record === null ? null : change(record, signed);
-      isWritten = next !== null;
       return next === null ? null : { record: next, isRetired: false };
     });
     if (!amended.ok) return amended;
-    if (isWritten) this.#unwritten.splice(0, page.length);
+    this.#unwritten.splice(0, page.length);
     return DONE;
   }
 
   /** An earlier write, of which nothing was heard, may have been made: then its receipts were. */
   #dropWritten(): void {
     const { durable } = this.#account.entry;
-    const last = durable?.record.last ?? null;
-    const isOurs = durable !== null && heldHeight(this.#held, durable.record) !== null;
+    if (durable === null || heldHeight(this.#held, durable.record) === null) return;
+    const { last } = durable.record;
     // No act of the operators states a root.
-    if (!isOurs || last === null || last.root === null) return;
+    if (last === null || last.root === null) return;
     const first = this.#unwritten.findIndex(({ step }) => comparePositions(step, last) > 0);
     this.#unwritten.splice(0, first === -1 ? this.#unwritten.length : first);
   }

@@ -1,43 +1,42 @@
-// Ports that nobody listens on now. Another program may take one before we do: a check that then
-// fails does so because of that alone, and a second run picks others.
+// Ports that nobody listens on now, and that the system gives to no outgoing connection: a port of
+// its own choice is soon taken by one, between our look and the listener that it is meant for.
+// Another program may still take one before we do; then a second run picks others.
 
-import { createServer, type Server } from "node:net";
+import { randomInt } from "node:crypto";
+import { createServer } from "node:net";
+
+/** Below what Linux (32,768), macOS and Windows (49,152) choose for outgoing connections. */
+const FIRST_PORT = 12_000;
+const LAST_PORT = 31_999;
+const TRY_COUNT_MAX = 1000;
+
+/** Never the same port twice: programs that run side by side begin at different ones. */
+let next = randomInt(FIRST_PORT, LAST_PORT);
 
 /** The first of two neighbours: the signer's operations listen on the port after its API's. */
-export async function freePortPair(): Promise<number> {
-  for (;;) {
-    const first = await listen(0);
-    const port = portOf(first);
-    const second = port < 65_535 ? await listen(port + 1).catch(() => null) : null;
-    await close(first);
-    if (second === null) continue;
-    await close(second);
-    return port;
+export function freePortPair(): Promise<number> {
+  return freeRow(2);
+}
+
+export function freePorts(count: number): Promise<readonly number[]> {
+  return Promise.all(Array.from({ length: count }, () => freeRow(1)));
+}
+
+/** The first of `length` neighbours. */
+async function freeRow(length: number): Promise<number> {
+  for (let tries = 0; tries < TRY_COUNT_MAX; tries += 1) {
+    const first = next + length > LAST_PORT ? FIRST_PORT : next;
+    next = first + length;
+    const row = Array.from({ length }, (_, index) => isFree(first + index));
+    if ((await Promise.all(row)).every(Boolean)) return first;
   }
+  throw new Error("no port is free");
 }
 
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => listen(0)));
-  const ports = servers.map((server) => portOf(server));
-  await Promise.all(servers.map((server) => close(server)));
-  return ports;
-}
-
-function listen(port: number): Promise<Server> {
-  return new Promise((settle, fail) => {
-    const server = createServer();
-    server.once("error", fail);
-    server.listen(port, "127.0.0.1", () => settle(server));
-  });
-}
-
-function portOf(server: Server): number {
-  const bound = server.address();
-  return bound !== null && typeof bound === "object" ? bound.port : 0;
-}
-
-function close(server: Server): Promise<void> {
+function isFree(port: number): Promise<boolean> {
   return new Promise((settle) => {
-    server.close(() => settle());
+    const server = createServer();
+    server.once("error", () => settle(false));
+    server.listen(port, "127.0.0.1", () => server.close(() => settle(true)));
   });
 }

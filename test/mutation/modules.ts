@@ -35,6 +35,7 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
     `${STATE}/ledger-commit.test.ts`,
     `${STATE}/ledger-receipts.test.ts`,
     `${SERVICE}/state-acts.test.ts`,
+    `${SERVICE}/key-reservation.test.ts`,
     HISTORIES,
   ],
   "enclave/state/dynamo-store.ts": [
@@ -48,7 +49,11 @@ export const MODULES: Readonly<Record<string, readonly string[]>> = {
   "enclave/state/dynamo-refusal.ts": [`${STATE}/dynamo-refusal.test.ts`],
   "enclave/state/table-identity.ts": [`${STATE}/table-identity.test.ts`, ...DYNAMO],
   "enclave/state/store-client.ts": [`${STATE}/store-client.test.ts`],
-  "enclave/state/record-codec.ts": [`${STATE}/record-codec.test.ts`, `${STATE}/ledger.test.ts`],
+  "enclave/state/record-codec.ts": [
+    `${STATE}/record-codec.test.ts`,
+    `${STATE}/ledger.test.ts`,
+    `${SERVICE}/key-reservation.test.ts`,
+  ],
   "enclave/state/state-digest.ts": [`${STATE}/state-digest.test.ts`, `${SERVICE}/handover.test.ts`],
   "enclave/core/chains/tendermint/consensus-rule.ts": [
     `${CORE}/chains/tendermint/consensus-rule.test.ts`,

@@ -56,7 +56,10 @@ export function endOf({ height }: Reservation): Position {
 
 /** The last place that may have been signed; null: none. */
 export function maximumOf({ last, reserved }: TendermintRecord): ImportedPosition {
-  if (reserved === null) return last;
+  return reserved === null ? last : highestOf(last, reserved);
+}
+
+function highestOf(last: SignedStep | null, reserved: Reservation): Position {
   const end = endOf(reserved);
   return last !== null && comparePositions(last, end) > 0 ? last : end;
 }
@@ -67,9 +70,9 @@ export function maximumOf({ last, reserved }: TendermintRecord): ImportedPositio
  */
 export function lastWord(record: TendermintRecord): TendermintRecord {
   const { last, reserved } = record;
-  const maximum = maximumOf(record);
-  if (reserved === null || maximum === null) return record;
-  return { last: maximum === last ? last : withoutRoot(maximum), reserved: null };
+  if (reserved === null) return record;
+  const highest = highestOf(last, reserved);
+  return { last: highest === last ? last : withoutRoot(highest), reserved: null };
 }
 
 /** The record after an import: the higher of both. Positions have `isHeight` and `isRound`. */

@@ -101,9 +101,7 @@ function isStepSuccessor(earlier: SignedStep | null, later: SignedStep | null): 
 
 function joinSteps(raised: SignedStep | null, stored: SignedStep | null): SignedStep | null {
   const highest = highestStep(raised, stored);
-  return highest === null || highest === stored || highest !== raised
-    ? highest
-    : unreceipted(highest);
+  return highest === null || highest === stored ? highest : unreceipted(highest);
 }
 
 /** What forbids as much as both: the second when they are the same. */

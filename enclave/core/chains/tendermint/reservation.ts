@@ -80,26 +80,24 @@ export type HeldWish = {
 
 /**
  * The next record, or null when there is nothing to be written. What is another's is never cut
- * short: above it the record says that everything below may have been signed.
+ * short: above it the record says that everything below may have been signed. Whoever is closed
+ * reserves nothing more.
  */
 export function reserveNext(
   held: Held,
   record: TendermintRecord,
-  { signed, next }: HeldWish,
+  wish: HeldWish,
 ): TendermintRecord | null {
   const { reserved } = record;
+  const { signed } = wish;
+  const next = held.isClosed ? null : wish.next;
   if (reserved !== null && isHolder(held, reserved)) {
     const height = next === null || next.upTo < reserved.height ? reserved.height : next.upTo;
     if (signed === null && height === reserved.height) return null;
     return { last: highestStep(record.last, signed), reserved: { ...reserved, height } };
   }
   const isFree = next !== null && (reserved === null || next.asked > reserved.height);
-  // Somebody took over: only the receipts are written. When nobody holds the heights, what was
-  // signed stands in the record all the same.
-  if (!isFree) {
-    if (signed === null) return null;
-    return reserved === null ? { last: highestStep(record.last, signed), reserved } : record;
-  }
+  if (!isFree) return ofAnother(record, signed);
   const last =
     reserved === null ? record.last : highestStep(record.last, withoutRoot(endOf(reserved)));
   return { last: highestStep(last, signed), reserved: { height: next.upTo, holder: held.holder } };
@@ -113,11 +111,18 @@ export function giveBack(
 ): TendermintRecord | null {
   const { last, reserved } = record;
   if (!held.isClosed) return null;
-  if (reserved === null || !isHolder(held, reserved)) {
-    if (signed === null) return null;
-    return reserved === null ? { last: highestStep(last, signed), reserved } : record;
-  }
+  if (reserved === null || !isHolder(held, reserved)) return ofAnother(record, signed);
   return { last: highestStep(highestStep(last, held.last), signed), reserved: null };
+}
+
+/**
+ * Somebody took over: only the receipts are written. When nobody holds the heights, what was signed
+ * stands in the record all the same.
+ */
+function ofAnother(record: TendermintRecord, signed: SignedStep | null): TendermintRecord | null {
+  if (signed === null) return null;
+  const { last, reserved } = record;
+  return reserved === null ? { last: highestStep(last, signed), reserved } : record;
 }
 
 /** Up to where a signer reserves that is asked for `height`; `end` is the manifest's last one. */

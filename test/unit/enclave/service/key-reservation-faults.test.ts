@@ -3,10 +3,18 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { raiseTendermintRecord } from "../../../../enclave/core/chains/tendermint/consensus-record.ts";
 import { refusal } from "../../../../shared/errors.ts";
+import { RECEIPT_SIGNED_COUNT_MAX, UNRECEIPTED_COUNT_MAX } from "../../../../shared/limits.ts";
 import { VALIDATOR } from "../../../fakes/consensus-rig.ts";
 import { rootOf } from "../../../fakes/ledger-rig.ts";
-import { denied, lost, MemoryStore } from "../../../fakes/memory-store.ts";
+import {
+  denied,
+  honestly,
+  lost,
+  MemoryStore,
+  writtenButUnknown,
+} from "../../../fakes/memory-store.ts";
 import { ReservationRig } from "../../../fakes/reservation-rig.ts";
 
 const A = rootOf("a");
@@ -69,6 +77,155 @@ test("receipts whose write was lost are written with the next", async () => {
     [50, 51, 52].map((height) => lineCount(store, height)),
     [1, 1, 1],
   );
+  assert.equal(rig.stored().last?.height, 52n);
+});
+
+test("a drain beside a write that is under way has nothing written twice", async () => {
+  const store = new MemoryStore();
+  const rig = await ReservationRig.serve(store, { heights: 20 });
+  await rig.ask(50, A);
+  await settle();
+  const open = store.hold();
+  assert.equal(await rig.ask(51, A), "51");
+  const drained = rig.recorder.giveBack();
+  open();
+  await drained;
+  assert.equal(lineCount(store, 51), 1);
+  assert.equal(rig.stored().reserved, null);
+});
+
+/** A key that has signed `count` steps from height 51 on, none of which could be written. */
+async function unwritten(store: MemoryStore, count: number): Promise<ReservationRig> {
+  const rig = await ReservationRig.serve(store, { heights: 100 });
+  await rig.ask(50, A);
+  await settle();
+  for (let height = 51; height <= 50 + count; height += 1) {
+    store.script(lost);
+    assert.equal(await rig.ask(height, A), `${height}`);
+    await settle();
+  }
+  return rig;
+}
+
+test("a drain gives back with the receipts that are left, as far as one write takes them", async () => {
+  for (const [count, writeCount] of [
+    [RECEIPT_SIGNED_COUNT_MAX, 1],
+    [RECEIPT_SIGNED_COUNT_MAX + 1, 2],
+  ] as const) {
+    const store = new MemoryStore();
+    const rig = await unwritten(store, count);
+    const before = store.commits.length;
+    await rig.recorder.giveBack();
+    assert.equal(store.commits.length, before + writeCount);
+    assert.equal(rig.stored().reserved, null);
+    assert.equal(lineCount(store, 50 + count), 1);
+  }
+});
+
+test("a drain whose receipts can't be written gives nothing back", async () => {
+  const store = new MemoryStore();
+  const rig = await unwritten(store, RECEIPT_SIGNED_COUNT_MAX + 1);
+  store.script(lost);
+  await rig.recorder.giveBack();
+  assert.equal(rig.stored().reserved?.height, 149n);
+  assert.equal(await rig.ask(60, A), "DRAINING");
+});
+
+test("a key with too much unwritten still refuses by the rule, not by the store", async () => {
+  const store = new MemoryStore();
+  const rig = await unwritten(store, UNRECEIPTED_COUNT_MAX);
+  store.script(lost, lost);
+  const next = 51 + UNRECEIPTED_COUNT_MAX;
+  assert.equal(await rig.ask(next, A), "STATE_UNKNOWN");
+  assert.equal(await rig.ask(next - 1, B), "GUARD_STEP_DOUBLE");
+});
+
+test("a reservation of which nothing was heard leaves what was not signed yet to be written", async () => {
+  const store = new MemoryStore();
+  const rig = await ReservationRig.serve(store, { heights: 20 });
+  store.script(honestly, lost);
+  assert.equal(await rig.ask(50, A), "50");
+  await settle();
+  assert.equal(lineCount(store, 50), 0);
+  assert.equal(await rig.ask(51, A), "51");
+  await settle();
+  assert.deepEqual([lineCount(store, 50), lineCount(store, 51)], [1, 1]);
+});
+
+test("what was written unheard is not written again, also when nothing else is", async () => {
+  const store = new MemoryStore();
+  const rig = await ReservationRig.serve(store, { heights: 20 });
+  await rig.ask(50, A);
+  await settle();
+  store.script(writtenButUnknown);
+  await rig.ask(51, A);
+  await settle();
+  const before = store.commits.length;
+  // A repeat looks it up.
+  assert.equal(await rig.ask(51, A), "51");
+  await settle();
+  assert.equal(store.commits.length, before);
+  assert.equal(lineCount(store, 51), 1);
+});
+
+test("what may have been written is looked up before it is written again", async () => {
+  const store = new MemoryStore();
+  const rig = await ReservationRig.serve(store, { heights: 20 });
+  await rig.ask(50, A);
+  await settle();
+  store.script(writtenButUnknown);
+  await rig.ask(51, A);
+  await settle();
+  store.refuseRead(refusal("STORE_UNAVAILABLE"));
+  for (const height of [52, 53]) {
+    assert.equal(await rig.ask(height, A), `${height}`);
+    await settle();
+  }
+  assert.deepEqual(
+    [51, 52, 53].map((height) => lineCount(store, height)),
+    [1, 1, 1],
+  );
+});
+
+test("an act that raised the record above what is unwritten does not stand for its receipts", async () => {
+  const store = new MemoryStore();
+  const rig = await unwritten(store, 1);
+  store.script(writtenButUnknown);
+  const receipt = { kind: "floor", heights: [], signingRoot: null, timeMs: 1 };
+  const position = { height: 60n, round: 0, step: "prevote" } as const;
+  const { account } = rig;
+  const raised = await account.ledger.amend(account, receipt, (record) => {
+    assert(record !== null);
+    return { record: raiseTendermintRecord(record, position), isRetired: false };
+  });
+  assert(!raised.ok);
+  assert.equal(await rig.ask(61, A), "61");
+  await settle();
+  assert.deepEqual([lineCount(store, 51), lineCount(store, 61)], [1, 1]);
+});
+
+test("a first record that was not seen to be written is none yet", async () => {
+  const store = new MemoryStore();
+  const rig = await ReservationRig.boot(store);
+  const { account } = rig;
+  const receipt = { kind: "init", heights: [], signingRoot: null, timeMs: 1 };
+  const make = () =>
+    account.ledger.amend(account, receipt, () => ({
+      record: { last: null, reserved: null },
+      isRetired: false,
+    }));
+  store.script(lost);
+  assert(!(await make()).ok);
+  assert.equal(await rig.ask(50, A), "STATE_MISSING");
+  assert((await make()).ok);
+  assert.equal(await rig.ask(50, A), "50");
+});
+
+test("a height beyond the manifest's last is never reserved", async () => {
+  const store = new MemoryStore();
+  const rig = await ReservationRig.serve(store, { maxHeight: "60" });
+  assert.equal(await rig.ask(61, A), "STATE_CONFLICT");
+  assert.equal(rig.stored().reserved?.height, 60n);
 });
 
 type Ordered = { readonly code: string; readonly next: string };

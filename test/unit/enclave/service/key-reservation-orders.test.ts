@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ok } from "../../../../shared/result.ts";
 import { rootOf } from "../../../fakes/ledger-rig.ts";
 import { lost, MemoryStore } from "../../../fakes/memory-store.ts";
 import { ReservationRig } from "../../../fakes/reservation-rig.ts";
@@ -64,6 +65,52 @@ test("an order that is carried out beside a drain leaves nothing reserved, and n
   await drained;
   assert.equal(await rig.ask(5, B), "DRAINING");
   assert.deepEqual(rig.stored(), { last: null, reserved: null });
+});
+
+test("an order is refused while a reservation is on its way, and beside another order", async () => {
+  const store = new MemoryStore();
+  const rig = await ReservationRig.serve(store, { heights: 10 });
+  const { account, recorder } = rig;
+  const open = store.hold();
+  const asked = rig.ask(5, A);
+  const refused = await recorder.override(account, unasked);
+  assert.equal(refused.ok ? "ok" : refused.error.code, "STATE_CONFLICT");
+  open();
+  assert.equal(await asked, "5");
+  await settle();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const ordered = recorder.override(account, async () => {
+    await promise;
+    return ok(null);
+  });
+  const beside = await recorder.override(account, unasked);
+  assert.equal(beside.ok ? "ok" : beside.error.code, "STATE_CONFLICT");
+  assert.equal(await rig.ask(6, A), "DRAINING");
+  resolve();
+  assert((await ordered).ok);
+  assert.equal(await rig.ask(6, A), "6");
+});
+
+test("an order leaves nothing of what was wished for before it", async () => {
+  const store = new MemoryStore();
+  const rig = await ReservationRig.serve(store, { heights: 10 });
+  const { account, recorder } = rig;
+  assert.equal(await rig.ask(5, A), "5");
+  await settle();
+  store.script(lost);
+  // The second wishes while the first is on its way.
+  assert.deepEqual(await Promise.all([rig.ask(500, A), rig.ask(500, A)]), [
+    "STATE_UNKNOWN",
+    "STATE_UNKNOWN",
+  ]);
+  const order = { kind: "override", heights: [], signingRoot: A, timeMs: 1 };
+  const seq = account.entry.durable?.seq ?? 0;
+  const ordered = await recorder.override(account, () =>
+    account.ledger.override(account, order, { last: null, reserved: null }, seq),
+  );
+  assert.equal(ordered.ok ? "ok" : ordered.error.code, "ok");
+  assert.equal(await rig.ask(5, B), "5");
+  assert.equal(rig.stored().reserved?.height, 14n);
 });
 
 test("an order waits for what is not written yet, and has it written", async () => {

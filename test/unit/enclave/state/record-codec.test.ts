@@ -14,7 +14,11 @@ import {
   openRecord,
 } from "../../../../enclave/state/record-codec.ts";
 import { parseCbor } from "../../../../shared/bytes/cbor.ts";
-import { RECEIPT_BYTES_MAX, RECORD_BYTES_MAX } from "../../../../shared/limits.ts";
+import {
+  RECEIPT_BYTES_MAX,
+  RECEIPT_SIGNED_COUNT_MAX,
+  RECORD_BYTES_MAX,
+} from "../../../../shared/limits.ts";
 import { ownerOf, rootOf } from "../../../fakes/ledger-rig.ts";
 
 const OWNER = ownerOf(1);
@@ -159,6 +163,26 @@ test("a receipt is one CBOR list of its fields, and names the head before it", (
     heights,
     signingRoot,
     1_700_000_000_000,
+  ]);
+});
+
+test("a receipt of reserved heights has the lines of what was signed, within the protocol's bounds", () => {
+  const heights = [2n ** 63n - 1n, 2n ** 31n - 1n];
+  const signingRoot = new Uint8Array(rootOf("a"));
+  const timeMs = 1_700_000_000_000;
+  const line = { kind: "PRECOMMIT", heights, signingRoot, timeMs };
+  const signed = Array.from({ length: RECEIPT_SIGNED_COUNT_MAX }, () => line);
+  const bytes = encodeReceipt({ kind: "giveback", signed, timeMs }, 6, NO_HEAD);
+  assert(bytes.length <= RECEIPT_BYTES_MAX);
+  const parsed = parseCbor(bytes, { depthMax: 4, itemCountMax: 400 });
+  assert(parsed.ok);
+  assert.deepEqual(parsed.value, [
+    2,
+    6,
+    NO_HEAD,
+    "giveback",
+    signed.map(() => ["PRECOMMIT", [2n ** 63n - 1n, 2 ** 31 - 1], signingRoot, timeMs]),
+    timeMs,
   ]);
 });
 

@@ -143,6 +143,7 @@ test("the last place that may have been signed is the end of what is reserved, o
   assert.deepEqual(maximumOf({ last: null, reserved }), end);
   assert.deepEqual(maximumOf({ last: SIGNED, reserved }), end);
   assert.deepEqual(maximumOf({ last: above, reserved }), above);
+  assert.deepEqual(maximumOf({ last: { ...SIGNED, ...end }, reserved }), end);
 });
 
 test("the last word of a record has nothing reserved, and is at the end of what was", () => {
@@ -155,6 +156,7 @@ test("the last word of a record has nothing reserved, and is at the end of what 
     [{ last: null, reserved }, end],
     [{ last: SIGNED, reserved }, end],
     [{ last: above, reserved }, above],
+    [{ last: { ...SIGNED, ...end, root: A, timestamp: TIME }, reserved }, end],
   ];
   for (const [record, last] of rows) {
     assert.deepEqual(lastWord(record), { last, reserved: null });

@@ -155,10 +155,23 @@ test("a write reserves more, and never less; above what is another's it says so"
       record(signed(4n), 9n, THEIRS),
     ],
     [record(signed(4n)), signed(3n), null, record(signed(4n))],
+    [record(signed(4n)), signed(6n), null, record(signed(6n))],
   ];
   for (const [stored, last, next, expected] of rows) {
     assert.deepEqual(reserveNext(held(), stored, { signed: last, next }), expected);
   }
+});
+
+test("whoever is closed reserves nothing more, and has what it signed written", () => {
+  const closed = held(signed(6n), true);
+  const next = { asked: 10n, upTo: 14n };
+  for (const stored of [record(null), record(signed(4n), 9n), record(signed(4n), 9n, THEIRS)]) {
+    assert.equal(reserveNext(closed, stored, { signed: null, next }), null);
+  }
+  assert.deepEqual(
+    reserveNext(closed, record(signed(4n), 9n), { signed: signed(6n), next }),
+    record(signed(6n), 9n),
+  );
 });
 
 test("what is given back leaves the last step, and what is another's as it is", () => {
@@ -171,6 +184,7 @@ test("what is given back leaves the last step, and what is another's as it is", 
       [record(signed(4n), 9n, THEIRS), null, null],
       [record(signed(4n), 9n, THEIRS), signed(6n), record(signed(4n), 9n, THEIRS)],
       [record(signed(4n)), null, null],
+      [record(signed(4n)), signed(6n), record(signed(6n))],
     ];
   for (const [stored, last, expected] of rows) {
     assert.deepEqual(giveBack(closed, stored, last), expected);
