@@ -82,7 +82,7 @@ export class Ledger<R, C, F> {
   ): Result<null, Refusal> | Promise<Result<null, Refusal>> {
     const { entry } = account;
     if (entry.isStale && !isRead) {
-      return this.#refresh(account).then((fresh) =>
+      return this.reread(account).then((fresh) =>
         fresh.ok ? this.record(account, claim, signingRoot, receipt, retryCount + 1, true) : fresh,
       );
     }
@@ -118,7 +118,7 @@ export class Ledger<R, C, F> {
   ): Promise<Result<null, Refusal>> {
     const { entry } = account;
     if (entry.isStale) {
-      const fresh = await this.#refresh(account);
+      const fresh = await this.reread(account);
       if (!fresh.ok) return fresh;
     }
     if (entry.fault !== null) return err(refusal(entry.fault));
@@ -140,9 +140,12 @@ export class Ledger<R, C, F> {
     return settle(this.#write(account, next, base, receipt), retry);
   }
 
-  /** Reads the record again, when no write of it is under way. */
+  /** Reads the record again; what a write of ours has made of it since is newer, and stays. */
   reread(account: Account<R, F>): Promise<Result<null, Refusal>> {
-    return account.pending === null ? this.#refresh(account) : Promise.resolve(DURABLE);
+    account.refreshing ??= this.load([account]).finally(() => {
+      account.refreshing = null;
+    });
+    return account.refreshing;
   }
 
   /**
@@ -158,7 +161,7 @@ export class Ledger<R, C, F> {
   ): Promise<Result<null, Refusal>> {
     const { entry } = account;
     if (entry.isStale) {
-      const fresh = await this.#refresh(account);
+      const fresh = await this.reread(account);
       if (!fresh.ok) return fresh;
     }
     if (entry.fault !== null) return err(refusal(entry.fault));
@@ -285,13 +288,6 @@ export class Ledger<R, C, F> {
     account.entry.isStale = true;
     account.entry.generation += 1;
     return err(outcome?.cause ?? refusal("STATE_UNKNOWN"));
-  }
-
-  #refresh(account: Account<R, F>): Promise<Result<null, Refusal>> {
-    account.refreshing ??= this.load([account]).finally(() => {
-      account.refreshing = null;
-    });
-    return account.refreshing;
   }
 
   #adopt(
