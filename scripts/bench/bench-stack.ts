@@ -13,31 +13,18 @@ import { parseJsonObject } from "../local/json-fields.ts";
 import { type Layout, layoutOf, makeFolders } from "../local/layout.ts";
 import type { LocalNetwork } from "../local/network.ts";
 import type { StartOptions } from "../local/options.ts";
-import { argumentsOf, Program } from "../local/program.ts";
-import {
-  ACCOUNT,
-  DYNAMO_HOST,
-  prepareIdentities,
-  prepareManifest,
-  REGION,
-  writeParentConfig,
-} from "../local/setup.ts";
+import { type Program } from "../local/program.ts";
+import { prepareIdentities, prepareManifest, writeParentConfig } from "../local/setup.ts";
 import { Enclave, startKms, startParent } from "../local/stack.ts";
 import { BENCH_SLOT_MARGIN, benchNetwork } from "./bench-network.ts";
+import { BENCH_TABLE, startTable } from "./bench-table.ts";
 
 const POLL_MS = 5;
 const READY_DEADLINE_MS = 120_000;
-const TABLE = {
-  kind: "dynamodb",
-  tableArn: `arn:aws:dynamodb:${REGION}:${ACCOUNT}:table/redoubt-bench`,
-  tableId: "00000000-0000-0000-0000-000000000001",
-  bootFloor: "off",
-};
-
 export type BenchWish = {
   readonly keyCount: number;
   readonly port: number;
-  /** The table that state lies in, of `table-program.ts`; null: the parent's store. */
+  /** Of the table that state lies in (`bench-table.ts`); null: the parent's store. */
   readonly tableDelayMs?: number | null;
 };
 
@@ -86,7 +73,11 @@ export class BenchStack {
     const network = benchNetwork(Date.now());
     prepareIdentities(layout);
     const options = optionsOf(layout, network, port, tableDelayMs !== null);
-    const manifest = prepareManifest(layout, options, tableDelayMs === null ? undefined : TABLE);
+    const manifest = prepareManifest(
+      layout,
+      options,
+      tableDelayMs === null ? undefined : BENCH_TABLE,
+    );
     const kms = await startKms(layout);
     const wish = { kmsKeyArn: manifest.kmsKeyArn, kmsPort: kms.port, keyCount };
     writeFileSync(layout.publicKeys, JSON.stringify(await sealFreshKeys(layout, wish)));
@@ -174,26 +165,6 @@ async function startSite(shared: Shared, layout: Layout, port: number): Promise<
   await enclave.start();
   await awaitReady(port + 1);
   return { layout, port, enclave, parent, bootMs: performance.now() - startMs };
-}
-
-async function startTable(
-  layout: Layout,
-  delayMs: number,
-): Promise<{ readonly program: Program; readonly port: number }> {
-  const program = new Program({
-    name: "table",
-    file: "scripts/bench/table-program.ts",
-    args: argumentsOf({
-      "ca-dir": layout.caFolder,
-      host: DYNAMO_HOST.replace(":443", ""),
-      arn: TABLE.tableArn,
-      id: TABLE.tableId,
-      "delay-ms": String(delayMs),
-    }),
-    logFolder: layout.logFolder,
-    readReady: (line) => /"port":(\d+)/.exec(line)?.[1] ?? null,
-  });
-  return { program, port: Number(await program.ready) };
 }
 
 async function awaitReady(opsPort: number): Promise<void> {

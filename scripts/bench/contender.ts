@@ -7,16 +7,20 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { quietly, type Stops } from "../local/bring-up.ts";
 import { openValidatorKey } from "../local/canonical-message.ts";
-import { bringUpConsensus } from "../local/consensus-bring-up.ts";
+import { bringUpConsensus, type ConsensusWish } from "../local/consensus-bring-up.ts";
 import { prepareIdentityFile, prepareValidatorKey } from "../local/consensus-setup.ts";
+import { prepareStoreCredentials } from "../local/dynamo-setup.ts";
 import { freePortPair } from "../local/free-ports.ts";
-import { layoutOf, makeFolders } from "../local/layout.ts";
+import { type Layout, layoutOf, makeFolders } from "../local/layout.ts";
 import { LoggedProcess } from "../local/logged-process.ts";
 import { PrivvalNode } from "../local/privval-node.ts";
+import { BENCH_TABLE, startTable } from "./bench-table.ts";
 import { type Ask, heightSequence } from "./height-sequence.ts";
 import { RIVALS, type RivalName } from "./rival.ts";
 
-export type ContenderName = "redoubt" | RivalName;
+/** Our own: how its state is kept. */
+export type OwnName = "redoubt" | "redoubt-table" | "redoubt-reserved";
+export type ContenderName = OwnName | RivalName;
 
 export type Contender = {
   readonly name: ContenderName;
@@ -29,32 +33,59 @@ export type Contender = {
   readonly pids: () => readonly number[];
 };
 
+/** One region's table on a slow day, or two regions' on a good one. */
+export const TABLE_DELAY_MS = 25;
+const RESERVED_HEIGHTS = 100;
+
+type OwnState = { readonly state: "parent" | "dynamodb"; readonly wish: ConsensusWish };
+
+const OWN_STATES: Readonly<Record<OwnName, OwnState>> = {
+  redoubt: { state: "parent", wish: {} },
+  "redoubt-table": { state: "dynamodb", wish: { bringTable: bringSlowTable } },
+  "redoubt-reserved": {
+    state: "dynamodb",
+    wish: {
+      chain: { reservation: { heights: RESERVED_HEIGHTS } },
+      bringTable: bringSlowTable,
+    },
+  },
+};
+
 const CONNECT_DEADLINE_MS = 20_000;
 const POLL_MS = 20;
 
+async function bringSlowTable(layout: Layout, stops: Stops) {
+  prepareStoreCredentials(layout);
+  const { program, port } = await startTable(layout, TABLE_DELAY_MS);
+  stops.push(() => program.stop());
+  return { port, state: BENCH_TABLE };
+}
+
 export async function startRedoubt(
+  name: OwnName,
   folder: string,
   version: string,
   stops: Stops,
 ): Promise<Contender> {
   const { node, address } = await startNode(stops);
-  const layout = layoutOf(join(folder, "redoubt"));
+  const layout = layoutOf(join(folder, name));
   makeFolders(layout);
+  const { state, wish } = OWN_STATES[name];
   const options = {
     isOnce: false,
     chain: "tendermint" as const,
     network: null,
     keystores: null,
     freshKeyCount: 0,
-    state: "parent" as const,
+    state,
     port: await freePortPair(),
     folder: layout.folder,
   };
-  const signer = await quietly(() => bringUpConsensus(layout, options, [address], stops));
+  const signer = await quietly(() => bringUpConsensus(layout, options, [address], stops, wish));
   await awaitConnected(node, () => null);
   const { enclave, parent, publicKey } = signer;
   return {
-    name: "redoubt",
+    name,
     isExtensionAnswered: true,
     version,
     node,

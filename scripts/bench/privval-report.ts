@@ -29,6 +29,8 @@ export type LoadFigures = {
 
 export type PrivvalReport = {
   readonly loads: readonly LoadFigures[];
+  /** From a request to the table to its answer. */
+  readonly tableDelayMs: number;
   /** The state lies in memory: what is told of durable records is worth nothing. */
   readonly isInMemory: boolean;
 };
@@ -62,14 +64,18 @@ export function spreadOf(values: readonly number[]): Spread {
   return { p50Ms: quantile(values, 0.5), p99Ms: quantile(values, 0.99) };
 }
 
-export function encodePrivvalTable({ loads, isInMemory }: PrivvalReport): string {
+export function encodePrivvalTable({ loads, tableDelayMs, isInMemory }: PrivvalReport): string {
   const lines = loads.flatMap(({ pauseMs, signers, fsync }) => [
     pauseMs === 0 ? "one request after the other" : `a pause of ${pauseMs} ms before each request`,
-    "signer                requests   p50 ms   p90 ms   p99 ms   max ms   signatures/s   CPU µs   ping p50 ms",
+    "signer                  requests   p50 ms   p90 ms   p99 ms   max ms   signatures/s   CPU µs   ping p50 ms",
     ...signers.map(lineOf),
     `256 bytes appended and synced: p50 ${fsync.p50Ms.toFixed(2)} ms, p99 ${fsync.p99Ms.toFixed(2)} ms`,
     "",
   ]);
+  lines.push(
+    `redoubt-table and redoubt-reserved: a table that answers after ${tableDelayMs} ms`,
+    "",
+  );
   if (isInMemory) lines.push("the folder lies in memory: syncs cost nothing here (see --dir)", "");
   return lines.join("\n");
 }
@@ -78,7 +84,7 @@ function lineOf(figures: SignerFigures): string {
   const { signer, version, count, signaturesPerSecond, cpuMicroseconds, pingP50Ms } = figures;
   const { p50Ms, p90Ms, p99Ms, maxMs } = figures;
   return [
-    `${signer} ${version}`.padEnd(20),
+    `${signer} ${version}`.padEnd(22),
     String(count).padStart(10),
     ...[p50Ms, p90Ms, p99Ms, maxMs].map((ms) => ms.toFixed(2).padStart(9)),
     signaturesPerSecond.toFixed(0).padStart(15),

@@ -1,6 +1,7 @@
 // `npm run bench:privval`: our signer beside others that nodes of Tendermint chains use, with the
 // same requests in one run, each with its state kept as shipped. Signers take turns in short
-// blocks, so that whatever else the machine does hits all of them alike. `--json` prints one
+// blocks, so that whatever else the machine does hits all of them alike. Ours stands there with the
+// parent's store, with a slow table, and with heights reserved ahead on that. `--json` prints one
 // object, `--quick` measures for a moment only, `--only redoubt,tmkms` leaves signers out. One that
 // can't be compiled here is told of in a line, and left out too.
 
@@ -10,7 +11,14 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Stops } from "../local/bring-up.ts";
 import { ROOT_FOLDER } from "../local/program.ts";
-import { type Contender, type ContenderName, startRedoubt, startRival } from "./contender.ts";
+import {
+  type Contender,
+  type ContenderName,
+  type OwnName,
+  startRedoubt,
+  startRival,
+  TABLE_DELAY_MS,
+} from "./contender.ts";
 import { FsyncLoop, isInMemory } from "./fsync-loop.ts";
 import { type Block, runBlock } from "./privval-block.ts";
 import {
@@ -25,7 +33,8 @@ import { RIVALS, type RivalName } from "./rival.ts";
 type Load = { readonly pauseMs: number; readonly roundCount: number; readonly blockCount: number };
 
 const RIVAL_NAMES = Object.keys(RIVALS) as readonly RivalName[]; // oxlint-disable-line typescript/no-unsafe-type-assertion -- a literal table
-const NAMES: readonly ContenderName[] = ["redoubt", ...RIVAL_NAMES];
+const OWN_NAMES: readonly OwnName[] = ["redoubt", "redoubt-table", "redoubt-reserved"];
+const NAMES: readonly ContenderName[] = [...OWN_NAMES, ...RIVAL_NAMES];
 const REASON_LENGTH_MAX = 300;
 const FSYNCS_PER_ROUND = 20;
 const CACHE_FOLDER = join(
@@ -67,11 +76,15 @@ function say(line: string): void {
   process.stderr.write(`bench: ${line}\n`);
 }
 
+function isOwn(name: ContenderName): name is OwnName {
+  return OWN_NAMES.some((own) => own === name);
+}
+
 /** Null when the rival can't be had. */
 async function start(name: ContenderName, folder: string, stops: Stops): Promise<Contender | null> {
-  if (name === "redoubt") {
+  if (isOwn(name)) {
     const file: unknown = JSON.parse(readFileSync(join(ROOT_FOLDER, "package.json"), "utf8"));
-    return startRedoubt(folder, String(Reflect.get(Object(file), "version")), stops);
+    return startRedoubt(name, folder, String(Reflect.get(Object(file), "version")), stops);
   }
   say(`${name} ${RIVALS[name].version}, compiled here unless it was before`);
   try {
@@ -117,7 +130,7 @@ async function measure(folder: string, stops: Stops): Promise<PrivvalReport> {
     figures.push(await run(contenders, fsyncs, load));
   }
   fsyncs.close();
-  return { loads: figures, isInMemory: isInMemory(folder) };
+  return { loads: figures, tableDelayMs: TABLE_DELAY_MS, isInMemory: isInMemory(folder) };
 }
 
 // Short: unix sockets lie in it.

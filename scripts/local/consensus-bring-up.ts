@@ -25,21 +25,25 @@ export type ConsensusSigner = {
   readonly parent: Program;
 };
 
-/**
- * `addresses` are of nodes of the local chain, as tmkms writes them; `chain` is what its manifest
- * has besides.
- */
+export type ConsensusWish = {
+  /** What the chain's manifest has besides. */
+  readonly chain?: JsonObject;
+  /** Starts another table than the stand-in of DynamoDB. */
+  readonly bringTable?: typeof bringUpTable;
+};
+
+/** `addresses` are of nodes of the local chain, as tmkms writes them. */
 export async function bringUpConsensus(
   layout: Layout,
   options: StartOptions,
   addresses: readonly string[],
   stops: Stops,
-  chain: JsonObject = {},
+  { chain = {}, bringTable = bringUpTable }: ConsensusWish = {},
 ): Promise<ConsensusSigner> {
   prepareIdentities(layout);
   await prepareIdentityFile(layout);
   const publicKey = prepareValidatorKey(layout);
-  const table = options.state === "dynamodb" ? await bringUpTable(layout, stops) : null;
+  const table = options.state === "dynamodb" ? await bringTable(layout, stops) : null;
   const state = table?.state ?? null;
   const manifest = prepareConsensusManifest(layout, options, publicKey, state, chain);
   const kmsPort = await bringUpKms(layout, stops);

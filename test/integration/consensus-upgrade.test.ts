@@ -83,7 +83,7 @@ async function startSigner(chain: JsonObject = {}): Promise<void> {
     folder: layout.folder,
   };
   const { enclave } = await quietly(() =>
-    bringUpConsensus(layout, options, addresses, stops, chain),
+    bringUpConsensus(layout, options, addresses, stops, { chain }),
   );
   const manifest = manifestSchema.parse(JSON.parse(readFileSync(layout.manifest, "utf8")));
   succession = new Succession({ layout, kmsKeyArn: manifest.kms.keyArn, enclave });

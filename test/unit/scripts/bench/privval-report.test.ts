@@ -30,8 +30,8 @@ test("figuresOf joins the blocks of a signer", () => {
 test("encodePrivvalTable has a line for each signer, and says where a disk is none", () => {
   const fsync = spreadOf([0.1, 0.2]);
   const load = { pauseMs: 0, signers: [figuresOf(SIGNER, BLOCKS)], fsync };
-  const onDisk = encodePrivvalTable({ loads: [load], isInMemory: false });
+  const onDisk = encodePrivvalTable({ loads: [load], tableDelayMs: 25, isInMemory: false });
   assert.match(onDisk, /^redoubt 1\.2\.3 +4 +2\.00 +3\.00 +3\.00 +4\.00 +400 +2000 +0\.50$/m);
   assert.doesNotMatch(onDisk, /memory/);
-  assert.match(encodePrivvalTable({ loads: [load], isInMemory: true }), /memory/);
+  assert.match(encodePrivvalTable({ loads: [load], tableDelayMs: 25, isInMemory: true }), /memory/);
 });
