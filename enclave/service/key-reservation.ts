@@ -16,6 +16,7 @@ import {
   type HeldVerdict,
   type HeldWish,
   heldHeight,
+  isHeldBy,
   reservedUpTo,
   reserveNext,
 } from "../core/chains/tendermint/reservation.ts";
@@ -42,6 +43,8 @@ export class KeyReservation {
   #isGivenBack = false;
   /** An order of the operators is being written, or may have been. */
   #isOrdered = false;
+  #ordering: Promise<unknown> | null = null;
+  #givingBack: Promise<void> | null = null;
   readonly #unwritten: Unwritten[] = [];
   /** What is to be reserved with the next write. */
   #next: HeldWish["next"] = null;
@@ -96,8 +99,18 @@ export class KeyReservation {
   }
 
   /** Signs nothing more, and lets others go on at once. What fails leaves the heights reserved. */
-  async giveBack(): Promise<void> {
+  giveBack(): Promise<void> {
     this.#isGivenBack = true;
+    this.#givingBack ??= this.#writeAll().finally(() => {
+      this.#givingBack = null;
+    });
+    return this.#givingBack;
+  }
+
+  async #writeAll(): Promise<void> {
+    // An order that is under way decides first what there is to be given back. Beside it a write
+    // that changes nothing would share its outcome, also an unknown one.
+    await this.#ordering;
     await this.#writing;
     while (this.#unwritten.length > RECEIPT_SIGNED_COUNT_MAX) {
       const written = await this.#write();
@@ -111,14 +124,21 @@ export class KeyReservation {
    * Meanwhile nothing is signed, and afterwards what the order says holds. When its outcome is
    * unknown nothing is signed any more: others may go on below what is reserved here.
    */
-  async override(write: () => Promise<Result<null, Refusal>>): Promise<Result<null, Refusal>> {
+  override(write: () => Promise<Result<null, Refusal>>): Promise<Result<null, Refusal>> {
+    const conflict = err(refusal("STATE_CONFLICT"));
     // An earlier one may still be written.
-    if (this.#held.isClosed) return err(refusal("STATE_CONFLICT"));
+    if (this.#held.isClosed) return Promise.resolve(conflict);
     if (this.#unwritten.length > 0 || this.#writing !== null) {
       // Something was signed that the order does not know of.
       void this.#write();
-      return err(refusal("STATE_CONFLICT"));
+      return Promise.resolve(conflict);
     }
+    const ordering = this.#order(write);
+    this.#ordering = ordering;
+    return ordering;
+  }
+
+  async #order(write: () => Promise<Result<null, Refusal>>): Promise<Result<null, Refusal>> {
     const { entry } = this.#account;
     const before = entry.raised;
     this.#isOrdered = true;
@@ -153,13 +173,21 @@ export class KeyReservation {
     receipt: Receipt,
   ): Timestamp {
     this.#last = last;
-    if (!isRepeat && last !== null) this.#unwritten.push({ step: last, receipt });
+    if (!isRepeat && last !== null && !this.#isUnwritten(last)) {
+      this.#unwritten.push({ step: last, receipt });
+    }
     this.#wish(claim.height);
     // Nobody waits for it. When it fails, the next signature tries again.
     void this.#write();
     const time = timeToSign(last, claim, root);
     invariant(time !== null, "what is signed is the last step");
     return time;
+  }
+
+  /** An act of the operators may have written the step, and not the receipt that is kept here. */
+  #isUnwritten(last: SignedStep): boolean {
+    const newest = this.#unwritten.at(-1);
+    return newest !== undefined && comparePositions(newest.step, last) === 0;
   }
 
   /** Half of what was reserved is left when more is asked for. */
@@ -220,10 +248,10 @@ export class KeyReservation {
   /** An earlier write, of which nothing was heard, may have been made: then its receipts were. */
   #dropWritten(): void {
     const { durable } = this.#account.entry;
-    if (durable === null || heldHeight(this.#held, durable.record) === null) return;
+    if (durable === null || !isHeldBy(this.#held, durable.record)) return;
     const { last } = durable.record;
-    // No act of the operators states a root.
-    if (last === null || last.root === null) return;
+    // An act of the operators states no root, or says that its receipt is missing.
+    if (last === null || last.root === null || last.isUnreceipted === true) return;
     const first = this.#unwritten.findIndex(({ step }) => comparePositions(step, last) > 0);
     this.#unwritten.splice(0, first === -1 ? this.#unwritten.length : first);
   }

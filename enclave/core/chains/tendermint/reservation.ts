@@ -70,6 +70,11 @@ export function heldHeight(held: Held, { reserved }: TendermintRecord): bigint |
   return reserved !== null && !held.isClosed && isHolder(held, reserved) ? reserved.height : null;
 }
 
+/** The record's last step is this signer's, or from before it: nobody took over. */
+export function isHeldBy(held: Held, { reserved }: TendermintRecord): boolean {
+  return reserved !== null && isHolder(held, reserved);
+}
+
 /** What a signer would write. */
 export type HeldWish = {
   /** The last of the steps that it signed, whose receipt goes with the write; null: none. */

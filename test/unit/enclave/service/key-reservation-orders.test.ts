@@ -3,9 +3,10 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { refusal } from "../../../../shared/errors.ts";
 import { ok } from "../../../../shared/result.ts";
 import { rootOf } from "../../../fakes/ledger-rig.ts";
-import { lost, MemoryStore } from "../../../fakes/memory-store.ts";
+import { late, lost, MemoryStore } from "../../../fakes/memory-store.ts";
 import { ReservationRig } from "../../../fakes/reservation-rig.ts";
 
 const A = rootOf("a");
@@ -65,6 +66,58 @@ test("an order that is carried out beside a drain leaves nothing reserved, and n
   await drained;
   assert.equal(await rig.ask(5, B), "DRAINING");
   assert.deepEqual(rig.stored(), { last: null, reserved: null });
+});
+
+/** A key that has signed height 5, an order of which `act` becomes, and a drain beside it. */
+async function drainBesideOrder(
+  prepare: (rig: ReservationRig, store: MemoryStore) => Promise<void>,
+) {
+  const store = new MemoryStore();
+  const rig = await ReservationRig.serve(store, { heights: 10 });
+  const { account, recorder } = rig;
+  assert.equal(await rig.ask(5, A), "5");
+  await settle();
+  const seq = account.entry.durable?.seq ?? 0;
+  await prepare(rig, store);
+  const order = { kind: "override", heights: [], signingRoot: A, timeMs: 1 };
+  const ordered = recorder.override(account, () =>
+    account.ledger.override(account, order, { last: null, reserved: null }, seq),
+  );
+  // Another order is refused, and does not take the place of the first one.
+  const beside = recorder.override(account, unasked);
+  await recorder.giveBack();
+  assert(!(await beside).ok);
+  const refused = await ordered;
+  assert(!refused.ok);
+  return { code: refused.error.code, rig, store };
+}
+
+test("a drain beside an order has a write of its own, whatever becomes of the order", async () => {
+  for (const act of [lost, late]) {
+    const { code, rig, store } = await drainBesideOrder(async (_, memory) => memory.script(act));
+    assert.equal(code, "STATE_UNKNOWN");
+    assert.equal(rig.stored().last?.height, 5n);
+    assert.equal(rig.stored().reserved, null);
+    // An order that comes late finds another record than it was meant for.
+    assert(store.landLate().every(({ kind }) => kind === "conflict"));
+    const second = await ReservationRig.boot(store, { boot: 2 });
+    assert.equal(await second.ask(6, B), "6");
+  }
+});
+
+test("a drain beside an order whose record can't be read reads it again", async () => {
+  const { code, rig } = await drainBesideOrder(async ({ account }, store) => {
+    store.script(lost);
+    const receipt = { kind: "import", heights: [], signingRoot: null, timeMs: 1 };
+    const acted = await account.ledger.amend(account, receipt, (record) => {
+      assert(record !== null);
+      return { record, isRetired: false };
+    });
+    assert(!acted.ok);
+    store.refuseRead(refusal("STORE_UNAVAILABLE"));
+  });
+  assert.equal(code, "STORE_UNAVAILABLE");
+  assert.equal(rig.stored().reserved, null);
 });
 
 test("an order is refused while a reservation is on its way, and beside another order", async () => {

@@ -13,6 +13,7 @@ import {
   giveBack,
   type Held,
   heldHeight,
+  isHeldBy,
   reservedUpTo,
   reserveNext,
 } from "../../../../../../enclave/core/chains/tendermint/reservation.ts";
@@ -197,6 +198,10 @@ test("heights are held while the record says so and nothing was given back", () 
   assert.equal(heldHeight(held(), record(null, 9n, THEIRS)), null);
   assert.equal(heldHeight(held(), record(null)), null);
   assert.equal(heldHeight(held(null, true), record(null, 9n)), null);
+  // What is written there is ours all the same.
+  assert(isHeldBy(held(null, true), record(null, 9n)));
+  assert(!isHeldBy(held(), record(null, 9n, THEIRS)));
+  assert(!isHeldBy(held(), record(null)));
 });
 
 test("heights are reserved to the manifest's last one, or to the last that there is", () => {
