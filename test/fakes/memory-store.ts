@@ -77,6 +77,12 @@ export class MemoryStore implements StateStore {
     this.#acts.push(...acts);
   }
 
+  /** Whatever was scripted and did not happen yet does not happen. */
+  heal(): void {
+    this.#acts = [];
+    this.#readRefusals = [];
+  }
+
   refuseRead(cause: Refusal): void {
     this.#readRefusals.push(cause);
   }

@@ -34,6 +34,8 @@ export class ReservationRig {
   readonly account: TendermintAccount;
   readonly recorder: ClaimRecorder;
   readonly #store: MemoryStore;
+  /** Every byte of the boot's id. */
+  readonly boot: number;
   /** Trusted time; null: too old. */
   timeMs: number | null = 1000;
 
@@ -43,6 +45,7 @@ export class ReservationRig {
     this.accounts = accounts;
     this.account = account;
     this.#store = store;
+    this.boot = boot;
     this.recorder = new ClaimRecorder(new Uint8Array(16).fill(boot), () => this.timeMs);
   }
 
@@ -92,6 +95,14 @@ export class ReservationRig {
     assert(record !== undefined);
     return record;
   }
+}
+
+/** How often the store has a receipt of a prevote at this height, which is from 24 to 255. */
+export function lineCount(store: MemoryStore, height: number): number {
+  const line = Buffer.from("PREVOTE").toString("hex");
+  const histories = store.receipts.map((bytes) => Buffer.from(bytes).toString("hex"));
+  const at = `${line}82${(0x18_00 + height).toString(16)}00`;
+  return histories.join(" ").split(at).length - 1;
 }
 
 function manifestOf({ heights = 4, maxHeight }: ReservationWish) {

@@ -15,7 +15,7 @@ import {
   MemoryStore,
   writtenButUnknown,
 } from "../../../fakes/memory-store.ts";
-import { ReservationRig } from "../../../fakes/reservation-rig.ts";
+import { lineCount, ReservationRig } from "../../../fakes/reservation-rig.ts";
 
 const A = rootOf("a");
 const B = rootOf("b");
@@ -24,14 +24,6 @@ function settle(): Promise<void> {
   return new Promise((resolve) => {
     setTimeout(resolve, 5);
   });
-}
-
-/** How often the store has a receipt of this root at this height. */
-function lineCount(store: MemoryStore, height: number): number {
-  const line = Buffer.from(`PREVOTE`).toString("hex");
-  const histories = store.receipts.map((bytes) => Buffer.from(bytes).toString("hex"));
-  const at = `${line}82${(0x18_00 + height).toString(16)}00`;
-  return histories.join(" ").split(at).length - 1;
 }
 
 test("a store that can't be read is told as that, not as another's reservation", async () => {
