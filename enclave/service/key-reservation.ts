@@ -43,6 +43,7 @@ export class KeyReservation {
   #isGivenBack = false;
   /** An order of the operators is being written, or may have been. */
   #isOrdered = false;
+  /** The last order, which may be over. */
   #ordering: Promise<unknown> | null = null;
   #givingBack: Promise<void> | null = null;
   readonly #unwritten: Unwritten[] = [];

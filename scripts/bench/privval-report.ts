@@ -29,8 +29,8 @@ export type LoadFigures = {
 
 export type PrivvalReport = {
   readonly loads: readonly LoadFigures[];
-  /** From a request to the table to its answer. */
-  readonly tableDelayMs: number;
+  /** From a request to the table to its answer; null when no signer has one. */
+  readonly tableDelayMs: number | null;
   /** The state lies in memory: what is told of durable records is worth nothing. */
   readonly isInMemory: boolean;
 };
@@ -72,10 +72,12 @@ export function encodePrivvalTable({ loads, tableDelayMs, isInMemory }: PrivvalR
     `256 bytes appended and synced: p50 ${fsync.p50Ms.toFixed(2)} ms, p99 ${fsync.p99Ms.toFixed(2)} ms`,
     "",
   ]);
-  lines.push(
-    `redoubt-table and redoubt-reserved: a table that answers after ${tableDelayMs} ms`,
-    "",
-  );
+  if (tableDelayMs !== null) {
+    lines.push(
+      `redoubt-table and redoubt-reserved: a table that answers after ${tableDelayMs} ms`,
+      "",
+    );
+  }
   if (isInMemory) lines.push("the folder lies in memory: syncs cost nothing here (see --dir)", "");
   return lines.join("\n");
 }

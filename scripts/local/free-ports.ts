@@ -10,7 +10,7 @@ const FIRST_PORT = 12_000;
 const LAST_PORT = 31_999;
 const TRY_COUNT_MAX = 1000;
 
-/** Never the same port twice: programs that run side by side begin at different ones. */
+/** No port is given again before all others were; programs side by side begin at different ones. */
 let next = randomInt(FIRST_PORT, LAST_PORT);
 
 /** The first of two neighbours: the signer's operations listen on the port after its API's. */
@@ -25,7 +25,7 @@ export function freePorts(count: number): Promise<readonly number[]> {
 /** The first of `length` neighbours. */
 async function freeRow(length: number): Promise<number> {
   for (let tries = 0; tries < TRY_COUNT_MAX; tries += 1) {
-    const first = next + length > LAST_PORT ? FIRST_PORT : next;
+    const first = next + length - 1 > LAST_PORT ? FIRST_PORT : next;
     next = first + length;
     const row = Array.from({ length }, (_, index) => isFree(first + index));
     if ((await Promise.all(row)).every(Boolean)) return first;

@@ -20,6 +20,7 @@ import {
   type TendermintAccounts,
 } from "../../enclave/service/tendermint-accounts.ts";
 import { chainsOf, VALIDATOR } from "./consensus-rig.ts";
+import { rootOf } from "./ledger-rig.ts";
 import type { MemoryStore } from "./memory-store.ts";
 import { KEY_ARN } from "./sealed-keys.ts";
 
@@ -72,6 +73,31 @@ export class ReservationRig {
     return rig;
   }
 
+  /** And the prevote of a first height signed, with everything written that there is to write. */
+  static async begin(
+    store: MemoryStore,
+    height: number,
+    wish: ReservationWish,
+  ): Promise<ReservationRig> {
+    const rig = await ReservationRig.serve(store, wish);
+    assert.equal(await rig.ask(height, rootOf("a")), `${height}`);
+    await settle();
+    return rig;
+  }
+
+  /** An order of the operators for the record of version `seq`: "ok", or the refusal's code. */
+  async order(
+    seq = this.account.entry.durable?.seq ?? 0,
+    record: TendermintRecord = tendermintRule.empty,
+  ): Promise<string> {
+    const { account } = this;
+    const receipt = { kind: "override", heights: [], signingRoot: rootOf("a"), timeMs: 1 };
+    const ordered = await this.recorder.override(account, () =>
+      account.ledger.override(account, receipt, record, seq),
+    );
+    return ordered.ok ? "ok" : ordered.error.code;
+  }
+
   /** The seconds to sign, or the code of the refusal. */
   async ask(
     height: number,
@@ -95,6 +121,13 @@ export class ReservationRig {
     assert(record !== undefined);
     return record;
   }
+}
+
+/** Until everything that was begun has ended. */
+export function settle(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, 5);
+  });
 }
 
 /** How often the store has a receipt of a prevote at this height, which is from 24 to 255. */

@@ -24,7 +24,7 @@ const STEP_COUNT = 60;
 const TURN_COUNT_MAX = 2000;
 const ROOTS = [rootOf("a"), rootOf("b")];
 const FATES = [honestly, lost, writtenButUnknown, late];
-const ACT = { heights: [], signingRoot: null, timeMs: 1 };
+const IMPORT = { kind: "import", heights: [], signingRoot: null, timeMs: 1 };
 
 /** A boot signed that had given its heights back. */
 class Reopened extends Error {
@@ -166,18 +166,13 @@ export class ReservedHistory {
 
   #order(boot: ReservationRig): void {
     if (!this.#isHolder(boot)) return;
-    const { recorder, account } = boot;
+    const { account } = boot;
     const at = Number(account.entry.durable?.record.last?.height ?? FIRST_HEIGHT);
     const lowest = Math.max(FIRST_HEIGHT, at - 3);
     const height = BigInt(this.#random.between(lowest, Math.max(lowest, this.#height)));
     const record = recordAt({ height, round: 5, step: "precommit" });
-    const receipt = { ...ACT, kind: "override" };
     if (this.#random.chance(0.5)) this.#store.script(this.#random.pick(FATES) ?? honestly);
-    const seq = account.entry.durable?.seq ?? 0;
-    const ordered = recorder.override(account, () =>
-      account.ledger.override(account, receipt, record, seq),
-    );
-    this.#start(ordered);
+    this.#start(boot.order(account.entry.durable?.seq ?? 0, record));
     if (this.#random.chance(0.3)) this.#drain(boot);
   }
 
@@ -192,8 +187,7 @@ export class ReservedHistory {
 
   #import({ account }: ReservationRig): void {
     const height = BigInt(this.#height + this.#random.below(3));
-    const receipt = { ...ACT, kind: "import" };
-    const raised = account.ledger.amend(account, receipt, (record) =>
+    const raised = account.ledger.amend(account, IMPORT, (record) =>
       record === null
         ? null
         : {

@@ -102,7 +102,7 @@ export function reserveNext(
     return { last: highestStep(record.last, signed), reserved: { ...reserved, height } };
   }
   const isFree = next !== null && (reserved === null || next.asked > reserved.height);
-  if (!isFree) return ofAnother(record, signed);
+  if (!isFree) return notHeld(record, signed);
   const last =
     reserved === null ? record.last : highestStep(record.last, withoutRoot(endOf(reserved)));
   return { last: highestStep(last, signed), reserved: { height: next.upTo, holder: held.holder } };
@@ -116,15 +116,15 @@ export function giveBack(
 ): TendermintRecord | null {
   const { last, reserved } = record;
   if (!held.isClosed) return null;
-  if (reserved === null || !isHolder(held, reserved)) return ofAnother(record, signed);
+  if (reserved === null || !isHolder(held, reserved)) return notHeld(record, signed);
   return { last: highestStep(highestStep(last, held.last), signed), reserved: null };
 }
 
 /**
- * Somebody took over: only the receipts are written. When nobody holds the heights, what was signed
- * stands in the record all the same.
+ * The record where the heights are not this signer's: when somebody took over, only the receipts
+ * are written; when nobody holds them, what was signed stands in the record all the same.
  */
-function ofAnother(record: TendermintRecord, signed: SignedStep | null): TendermintRecord | null {
+function notHeld(record: TendermintRecord, signed: SignedStep | null): TendermintRecord | null {
   if (signed === null) return null;
   const { last, reserved } = record;
   return reserved === null ? { last: highestStep(last, signed), reserved } : record;

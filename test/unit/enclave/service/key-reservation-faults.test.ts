@@ -15,16 +15,10 @@ import {
   MemoryStore,
   writtenButUnknown,
 } from "../../../fakes/memory-store.ts";
-import { lineCount, ReservationRig } from "../../../fakes/reservation-rig.ts";
+import { lineCount, ReservationRig, settle } from "../../../fakes/reservation-rig.ts";
 
 const A = rootOf("a");
 const B = rootOf("b");
-
-function settle(): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, 5);
-  });
-}
 
 test("a store that can't be read is told as that, not as another's reservation", async () => {
   const store = new MemoryStore();
@@ -56,9 +50,7 @@ test("a drain has ended when what it gives back is stored", async () => {
 
 test("receipts whose write was lost are written with the next", async () => {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 20 });
-  await rig.ask(50, A);
-  await settle();
+  const rig = await ReservationRig.begin(store, 50, { heights: 20 });
   store.script(lost);
   assert.equal(await rig.ask(51, A), "51");
   await settle();
@@ -74,9 +66,7 @@ test("receipts whose write was lost are written with the next", async () => {
 
 test("a drain beside a write that is under way has nothing written twice", async () => {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 20 });
-  await rig.ask(50, A);
-  await settle();
+  const rig = await ReservationRig.begin(store, 50, { heights: 20 });
   const open = store.hold();
   assert.equal(await rig.ask(51, A), "51");
   const drained = rig.recorder.giveBack();
@@ -88,9 +78,7 @@ test("a drain beside a write that is under way has nothing written twice", async
 
 /** A key that has signed `count` steps from height 51 on, none of which could be written. */
 async function unwritten(store: MemoryStore, count: number): Promise<ReservationRig> {
-  const rig = await ReservationRig.serve(store, { heights: 100 });
-  await rig.ask(50, A);
-  await settle();
+  const rig = await ReservationRig.begin(store, 50, { heights: 100 });
   for (let height = 51; height <= 50 + count; height += 1) {
     store.script(lost);
     assert.equal(await rig.ask(height, A), `${height}`);
@@ -102,9 +90,7 @@ async function unwritten(store: MemoryStore, count: number): Promise<Reservation
 test("a drain looks up what may have been written, and two at once are one", async () => {
   for (const act of [writtenButUnknown, lost]) {
     const store = new MemoryStore();
-    const rig = await ReservationRig.serve(store, { heights: 20 });
-    await rig.ask(50, A);
-    await settle();
+    const rig = await ReservationRig.begin(store, 50, { heights: 20 });
     store.script(act);
     assert.equal(await rig.ask(51, A), "51");
     await settle();
@@ -116,9 +102,7 @@ test("a drain looks up what may have been written, and two at once are one", asy
 
 test("a drain that failed is tried again by the next", async () => {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 20 });
-  await rig.ask(50, A);
-  await settle();
+  const rig = await ReservationRig.begin(store, 50, { heights: 20 });
   store.script(lost);
   await rig.recorder.giveBack();
   assert.equal(rig.stored().reserved?.height, 69n);
@@ -134,9 +118,7 @@ test("an act that writes a step without its receipt leaves the receipt to be wri
     [honestly, 53],
   ] as const) {
     const store = new MemoryStore();
-    const rig = await ReservationRig.serve(store, { heights: 20 });
-    await rig.ask(50, A);
-    await settle();
+    const rig = await ReservationRig.begin(store, 50, { heights: 20 });
     store.script(lost, lost, outcome);
     for (const height of [51, 52]) {
       assert.equal(await rig.ask(height, A), `${height}`);
@@ -199,9 +181,7 @@ test("a reservation of which nothing was heard leaves what was not signed yet to
 
 test("what was written unheard is not written again, also when nothing else is", async () => {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 20 });
-  await rig.ask(50, A);
-  await settle();
+  const rig = await ReservationRig.begin(store, 50, { heights: 20 });
   store.script(writtenButUnknown);
   await rig.ask(51, A);
   await settle();
@@ -217,9 +197,7 @@ test("what was written unheard is not written again, also when nothing else is",
 
 test("what may have been written is looked up before it is written again", async () => {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 20 });
-  await rig.ask(50, A);
-  await settle();
+  const rig = await ReservationRig.begin(store, 50, { heights: 20 });
   store.script(writtenButUnknown);
   await rig.ask(51, A);
   await settle();
@@ -279,18 +257,12 @@ type Ordered = { readonly code: string; readonly next: string };
 
 async function orderWith(prepare: (store: MemoryStore) => void): Promise<Ordered> {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 20 });
-  const { account, recorder } = rig;
-  await rig.ask(50, A);
-  await settle();
+  const rig = await ReservationRig.begin(store, 50, { heights: 20 });
+  const { account } = rig;
   const seq = account.entry.durable?.seq ?? 0;
   prepare(store);
-  const order = { kind: "override", heights: [], signingRoot: A, timeMs: 1 };
-  const ordered = await recorder.override(account, () =>
-    account.ledger.override(account, order, { last: null, reserved: null }, seq),
-  );
-  const code = ordered.ok ? "ok" : ordered.error.code;
-  return { code, next: await rig.ask(51, B) };
+  const ordered = await rig.order(seq);
+  return { code: ordered, next: await rig.ask(51, B) };
 }
 
 test("after an order that was not carried out signing goes on; after one of which nothing was heard it does not", async () => {
@@ -306,16 +278,11 @@ test("after an order that was not carried out signing goes on; after one of whic
 
 test("an order before which the record can't be read leaves the key as it is", async () => {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 20 });
-  const { account, recorder } = rig;
-  await rig.ask(50, A);
-  await settle();
+  const rig = await ReservationRig.begin(store, 50, { heights: 20 });
+  const { account } = rig;
   account.entry.isStale = true;
   store.refuseRead(refusal("STORE_UNAVAILABLE"));
-  const order = { kind: "override", heights: [], signingRoot: A, timeMs: 1 };
-  const ordered = await recorder.override(account, () =>
-    account.ledger.override(account, order, { last: null, reserved: null }, 9),
-  );
-  assert.equal(ordered.ok ? "ok" : ordered.error.code, "STORE_UNAVAILABLE");
+  const ordered = await rig.order(9);
+  assert.equal(ordered, "STORE_UNAVAILABLE");
   assert.equal(await rig.ask(51, A), "51");
 });

@@ -7,25 +7,16 @@ import { refusal } from "../../../../shared/errors.ts";
 import { ok } from "../../../../shared/result.ts";
 import { rootOf } from "../../../fakes/ledger-rig.ts";
 import { late, lost, MemoryStore } from "../../../fakes/memory-store.ts";
-import { ReservationRig } from "../../../fakes/reservation-rig.ts";
+import { ReservationRig, settle } from "../../../fakes/reservation-rig.ts";
 
 const A = rootOf("a");
 const B = rootOf("b");
 const unasked = () => assert.fail("nothing is written");
 
-/** Until everything that was begun has ended. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, 5);
-  });
-}
-
 test("an order that fails does not undo what was given back beside it", async () => {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 10 });
+  const rig = await ReservationRig.begin(store, 5, { heights: 10 });
   const { account, recorder } = rig;
-  assert.equal(await rig.ask(5, A), "5");
-  await settle();
   // An act whose answer is lost: the order and the retirement both read the record first.
   store.script(lost);
   const receipt = { kind: "import", heights: [], signingRoot: null, timeMs: 1 };
@@ -34,14 +25,10 @@ test("an order that fails does not undo what was given back beside it", async ()
     return { record, isRetired: false };
   });
   assert(!acted.ok);
-  const order = { kind: "override", heights: [], signingRoot: A, timeMs: 1 };
-  const empty = { last: null, reserved: null };
-  const ordered = recorder.override(account, () =>
-    account.ledger.override(account, order, empty, 1),
-  );
+  const ordered = rig.order(1);
   const closed = recorder.close(account);
   const refused = await ordered;
-  assert.equal(refused.ok ? "ok" : refused.error.code, "OVERRIDE_STATE");
+  assert.equal(refused, "OVERRIDE_STATE");
   assert.equal(await rig.ask(6, A), "DRAINING");
   await closed;
   assert.equal(await rig.ask(6, A), "DRAINING");
@@ -52,44 +39,31 @@ test("an order that fails does not undo what was given back beside it", async ()
 
 test("an order that is carried out beside a drain leaves nothing reserved, and nothing signed", async () => {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 10 });
-  const { account, recorder } = rig;
-  assert.equal(await rig.ask(5, A), "5");
-  await settle();
-  const order = { kind: "override", heights: [], signingRoot: A, timeMs: 1 };
-  const seq = account.entry.durable?.seq ?? 0;
-  const ordered = recorder.override(account, () =>
-    account.ledger.override(account, order, { last: null, reserved: null }, seq),
-  );
+  const rig = await ReservationRig.begin(store, 5, { heights: 10 });
+  const { recorder } = rig;
+  const ordered = rig.order();
   const drained = recorder.giveBack();
-  assert((await ordered).ok);
+  assert.equal(await ordered, "ok");
   await drained;
   assert.equal(await rig.ask(5, B), "DRAINING");
   assert.deepEqual(rig.stored(), { last: null, reserved: null });
 });
 
-/** A key that has signed height 5, an order of which `act` becomes, and a drain beside it. */
+/** A key signs height 5, then `prepare`, then an order beside a drain: what the order answers. */
 async function drainBesideOrder(
   prepare: (rig: ReservationRig, store: MemoryStore) => Promise<void>,
 ) {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 10 });
+  const rig = await ReservationRig.begin(store, 5, { heights: 10 });
   const { account, recorder } = rig;
-  assert.equal(await rig.ask(5, A), "5");
-  await settle();
   const seq = account.entry.durable?.seq ?? 0;
   await prepare(rig, store);
-  const order = { kind: "override", heights: [], signingRoot: A, timeMs: 1 };
-  const ordered = recorder.override(account, () =>
-    account.ledger.override(account, order, { last: null, reserved: null }, seq),
-  );
+  const ordered = rig.order(seq);
   // Another order is refused, and does not take the place of the first one.
   const beside = recorder.override(account, unasked);
   await recorder.giveBack();
   assert(!(await beside).ok);
-  const refused = await ordered;
-  assert(!refused.ok);
-  return { code: refused.error.code, rig, store };
+  return { code: await ordered, rig, store };
 }
 
 test("a drain beside an order has a write of its own, whatever becomes of the order", async () => {
@@ -146,32 +120,23 @@ test("an order is refused while a reservation is on its way, and beside another 
 
 test("an order leaves nothing of what was wished for before it", async () => {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 10 });
-  const { account, recorder } = rig;
-  assert.equal(await rig.ask(5, A), "5");
-  await settle();
+  const rig = await ReservationRig.begin(store, 5, { heights: 10 });
   store.script(lost);
   // The second wishes while the first is on its way.
   assert.deepEqual(await Promise.all([rig.ask(500, A), rig.ask(500, A)]), [
     "STATE_UNKNOWN",
     "STATE_UNKNOWN",
   ]);
-  const order = { kind: "override", heights: [], signingRoot: A, timeMs: 1 };
-  const seq = account.entry.durable?.seq ?? 0;
-  const ordered = await recorder.override(account, () =>
-    account.ledger.override(account, order, { last: null, reserved: null }, seq),
-  );
-  assert.equal(ordered.ok ? "ok" : ordered.error.code, "ok");
+  const ordered = await rig.order();
+  assert.equal(ordered, "ok");
   assert.equal(await rig.ask(5, B), "5");
   assert.equal(rig.stored().reserved?.height, 14n);
 });
 
 test("an order waits for what is not written yet, and has it written", async () => {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 10 });
+  const rig = await ReservationRig.begin(store, 5, { heights: 10 });
   const { account, recorder } = rig;
-  await rig.ask(5, A);
-  await settle();
   store.script(lost);
   assert.equal(await rig.ask(6, A), "6");
   await settle();

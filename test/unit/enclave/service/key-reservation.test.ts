@@ -10,17 +10,10 @@ import { RECEIPT_SIGNED_COUNT_MAX, UNRECEIPTED_COUNT_MAX } from "../../../../sha
 import { VALIDATOR } from "../../../fakes/consensus-rig.ts";
 import { rootOf } from "../../../fakes/ledger-rig.ts";
 import { late, lost, MemoryStore, writtenButUnknown } from "../../../fakes/memory-store.ts";
-import { ReservationRig } from "../../../fakes/reservation-rig.ts";
+import { ReservationRig, settle } from "../../../fakes/reservation-rig.ts";
 
 const A = rootOf("a");
 const B = rootOf("b");
-
-/** Until everything that was begun has ended. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, 5);
-  });
-}
 
 /** Of each receipt the kind, and the step and height of everything that it says was signed. */
 function receiptsOf(store: MemoryStore): readonly string[] {
@@ -162,9 +155,7 @@ test("a drain gives back: another signs the next step at once, and this one noth
 
 test("a drain writes every receipt, and waits for the write that is under way", async () => {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 100 });
-  await rig.ask(1, A);
-  await settle();
+  const rig = await ReservationRig.begin(store, 1, { heights: 100 });
   const open = store.hold();
   const count = RECEIPT_SIGNED_COUNT_MAX * 2 + 3;
   for (let height = 2; height <= count; height += 1)
@@ -267,9 +258,7 @@ test("receipts of one who was overtaken are written all the same, the record as 
 
 test("signing waits when too much has no receipt, and goes on when it has", async () => {
   const store = new MemoryStore();
-  const rig = await ReservationRig.serve(store, { heights: 100 });
-  await rig.ask(1, A);
-  await settle();
+  const rig = await ReservationRig.begin(store, 1, { heights: 100 });
   const open = store.hold();
   for (let height = 2; height <= UNRECEIPTED_COUNT_MAX + 1; height += 1) {
     assert.equal(await rig.ask(height, A), `${height}`);
